@@ -1,0 +1,1 @@
+"""The FHIR server: rest → interactions → bundle → search → storage."""

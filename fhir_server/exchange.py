@@ -1,0 +1,122 @@
+"""The values that handlers speak: a request in, a result out, and the session between them. No web framework."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from psycopg import AsyncConnection
+
+from resources.outcome import FhirError, Issue
+
+if TYPE_CHECKING:
+    from fhir_server.settings import Settings
+    from fhir_server.storage.store import Store
+
+Pairs = Sequence[tuple[str, str]]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One FHIR request, whoever sent it: HTTP, a bundle entry, a heavy lane.
+
+    Shape:  `path` is relative to the FHIR base, without leading slash and decoded; `query` keeps order and repeats;
+            `headers` have lower-case names; `body` is the JSON bytes of a resource (XML is converted before);
+            `base` is the server's absolute FHIR base without trailing slash; `resource` is the parsed body where
+            somebody upstream (a bundle) already has it
+    """
+
+    method: str
+    path: str
+    query: Pairs = ()
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    body: bytes = b""
+    base: str = ""
+    id: str = ""
+    resource: dict[str, Any] | None = None
+
+    def header(self, name: str) -> str | None:
+        """Return the header called `name` (lower case), None where it was not sent."""
+        return self.headers.get(name)
+
+    @property
+    def segments(self) -> list[str]:
+        """The parts of the path."""
+        return [part for part in self.path.split("/") if part]
+
+    @property
+    def strict(self) -> bool:
+        """Whether `Prefer: handling=strict` was asked for."""
+        return "handling=strict" in self.headers.get("prefer", "").replace(" ", "")
+
+
+class Result(msgspec.Struct):
+    """What an interaction answers.
+
+    Shape:  `body` is JSON bytes or None; `version` and `updated` describe the resource in `body` (ETag,
+            Last-Modified); `location` is relative ('Patient/1/_history/2'); `issues` are warnings or hints that
+            `Prefer: return=OperationOutcome` shows; `kind` tells the REST layer whether `body` is one resource,
+            a searchset/history Bundle (subsetting goes per entry) or neither; `resource_type` labels metrics
+    """
+
+    status: int
+    body: bytes | None = None
+    version: int | None = None
+    updated: datetime | None = None
+    location: str | None = None
+    issues: list[Issue] = []
+    kind: str = "resource"
+    headers: dict[str, str] = {}
+
+
+class Server(Protocol):
+    """What every handler may reach: settings and storage of this process."""
+
+    settings: Settings
+    store: Store
+
+
+class Session:
+    """One request's (or one transaction's) way to the database.
+
+    With `conn` given, all work happens on that connection, inside its transaction; without, each piece of work
+    borrows one from the pool.
+    """
+
+    __slots__ = ("conn", "server")
+
+    def __init__(self, server: Server, conn: AsyncConnection[Any] | None = None) -> None:
+        self.server = server
+        self.conn = conn
+
+    @property
+    def store(self) -> Store:
+        """The storage of this process."""
+        return self.server.store
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Lend a connection: the transaction's own, else an autocommit one from the pool."""
+        if self.conn is not None:
+            yield self.conn
+        else:
+            async with self.server.store.pool.connection() as conn:
+                yield conn
+
+
+class Handler(Protocol):
+    """An interaction: one file each, in `fhir_server/interactions/`."""
+
+    async def __call__(self, session: Session, request: Request) -> Result:
+        """Answer `request`; raises FhirError."""
+        ...
+
+
+def only(pairs: Pairs, name: str) -> str | None:
+    """Return the one value of parameter `name`; raises FhirError where it is repeated."""
+    values = [value for key, value in pairs if key == name]
+    if len(values) > 1:
+        raise FhirError(400, "invalid", f"The parameter '{name}' may be given once, not {len(values)} times")
+    return values[0] if values else None

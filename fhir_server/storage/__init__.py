@@ -1,0 +1,1 @@
+"""PostgreSQL storage: one row per resource, its older versions, and the index rows that search reads."""

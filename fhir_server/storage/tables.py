@@ -1,0 +1,143 @@
+"""The schema, declared once: what migrations create and what the statements in this folder rely on."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    Sequence,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+metadata = MetaData()
+rid_sequence = Sequence("rid_seq", metadata=metadata, cache=32)
+Key = Text(collation="C")
+EMPTY = text("'{}'")
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("rid", BigInteger, primary_key=True, server_default=rid_sequence.next_value(), autoincrement=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("id", Key, nullable=False),
+    Column("version", Integer, nullable=False, server_default="0", comment="0: only referred to so far"),
+    Column("updated", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("live", Boolean, nullable=False, server_default=text("false"), comment="has content, not deleted"),
+    Column("method", SmallInteger, nullable=False, server_default="0"),
+    Column("pid", BigInteger, comment="rid of its one patient"),
+    Column("d0", BigInteger, nullable=False, server_default=text("(-9223372036854775807 - 1)")),
+    Column("d1", BigInteger, nullable=False, server_default=text("(-9223372036854775807 - 1)")),
+    Column("tokens", ARRAY(BigInteger), nullable=False, server_default=EMPTY),
+    Column("posts", ARRAY(BigInteger), nullable=False, server_default=EMPTY),
+    Column("present", ARRAY(Integer), nullable=False, server_default=EMPTY),
+    Column("digests", ARRAY(BigInteger), nullable=False, server_default=EMPTY),
+    Column("tail", LargeBinary),
+    UniqueConstraint("type", "id", name="resource_identity"),
+)
+Index("resource_type", resource.c.type, resource.c.rid, postgresql_where=resource.c.live)
+Index("resource_type_updated", resource.c.type, resource.c.updated, resource.c.rid, postgresql_where=resource.c.version > 0)
+Index("resource_updated", resource.c.updated, resource.c.rid, postgresql_where=resource.c.version > 0)
+Index("resource_patient", resource.c.pid, resource.c.type, resource.c.d0, resource.c.rid, postgresql_where=resource.c.live)
+Index("resource_date", resource.c.type, resource.c.d0, resource.c.rid, postgresql_where=resource.c.live)
+Index("resource_tokens", resource.c.tokens, postgresql_using="gin", postgresql_with={"fastupdate": "off"})
+
+resource_version = Table(
+    "resource_version",
+    metadata,
+    Column("rid", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("updated", DateTime(timezone=True), nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("method", SmallInteger, nullable=False),
+    Column("tail", LargeBinary),
+    PrimaryKeyConstraint("rid", "version"),
+)
+Index("resource_version_type_updated", resource_version.c.type, resource_version.c.updated, resource_version.c.rid)
+Index("resource_version_updated", resource_version.c.updated, resource_version.c.rid)
+
+posting = Table(
+    "posting",
+    metadata,
+    Column("h", BigInteger, nullable=False),
+    Column("pid", BigInteger),
+    Column("d0", BigInteger, nullable=False),
+    Column("rid", BigInteger, nullable=False),
+)
+Index("posting_hash", posting.c.h, posting.c.d0, posting.c.rid)
+Index("posting_patient", posting.c.pid, posting.c.h, posting.c.d0, posting.c.rid, postgresql_where=posting.c.pid.is_not(None))
+
+edge = Table(
+    "edge",
+    metadata,
+    Column("src", BigInteger, nullable=False),
+    Column("param", Integer, nullable=False),
+    Column("dst", BigInteger, nullable=False),
+    PrimaryKeyConstraint("src", "param", "dst"),
+)
+Index("edge_reverse", edge.c.dst, edge.c.param, edge.c.src)
+
+idx_string = Table(
+    "idx_string",
+    metadata,
+    Column("rid", BigInteger, nullable=False),
+    Column("param", Integer, nullable=False),
+    Column("norm", Key, nullable=False),
+    Column("exact", Text, nullable=False),
+)
+Index("idx_string_prefix", idx_string.c.param, text('left(norm, 500) COLLATE "C"'), idx_string.c.rid)
+Index("idx_string_rid", idx_string.c.rid)
+Index(
+    "idx_string_trigram",
+    idx_string.c.norm,
+    postgresql_using="gin",
+    postgresql_ops={"norm": "gin_trgm_ops"},
+)
+
+idx_date = Table(
+    "idx_date",
+    metadata,
+    Column("rid", BigInteger, nullable=False),
+    Column("param", Integer, nullable=False),
+    Column("lo", BigInteger, nullable=False),
+    Column("hi", BigInteger, nullable=False),
+)
+Index("idx_date_lo", idx_date.c.param, idx_date.c.lo, idx_date.c.rid)
+Index("idx_date_hi", idx_date.c.param, idx_date.c.hi, idx_date.c.rid)
+Index("idx_date_rid", idx_date.c.rid)
+
+idx_number = Table(
+    "idx_number",
+    metadata,
+    Column("rid", BigInteger, nullable=False),
+    Column("param", Integer, nullable=False),
+    Column("lo", Numeric, nullable=False),
+    Column("hi", Numeric, nullable=False),
+    Column("unit", BigInteger),
+    Column("clo", Numeric),
+    Column("chi", Numeric),
+    Column("code", BigInteger),
+)
+Index("idx_number_value", idx_number.c.param, idx_number.c.lo)
+Index("idx_number_canonical", idx_number.c.param, idx_number.c.unit, idx_number.c.clo, postgresql_where=idx_number.c.unit.is_not(None))
+Index("idx_number_rid", idx_number.c.rid)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
