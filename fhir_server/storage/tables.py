@@ -105,6 +105,7 @@ Index(
     idx_string.c.norm,
     postgresql_using="gin",
     postgresql_ops={"norm": "gin_trgm_ops"},
+    postgresql_with={"fastupdate": "off"},
 )
 
 idx_date = Table(
