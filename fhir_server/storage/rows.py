@@ -64,7 +64,7 @@ class IndexRows(msgspec.Struct):
 def _digest(group: list[Any]) -> int:
     if not group:
         return 0
-    return int.from_bytes(blake2b(dump_json(group), digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(blake2b(msgspec.msgpack.encode(group), digest_size=8).digest(), "big", signed=True)
 
 
 class Row(msgspec.Struct):

@@ -86,8 +86,8 @@ edge = Table(
     Column("src", BigInteger, nullable=False),
     Column("param", Integer, nullable=False),
     Column("dst", BigInteger, nullable=False),
-    PrimaryKeyConstraint("src", "param", "dst"),
 )
+Index("edge_forward", edge.c.src, edge.c.param, edge.c.dst)
 Index("edge_reverse", edge.c.dst, edge.c.param, edge.c.src)
 
 idx_string = Table(

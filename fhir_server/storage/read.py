@@ -1,0 +1,84 @@
+"""Read versions: the current one, an older one, or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from fhir_server.storage.binary import Int2s, Texts
+from fhir_server.storage.rows import Row, type_number
+
+COLUMNS = "rid, type, id, version, updated, live, method, tail"
+_OF_R = ", ".join(f"r.{column}" for column in COLUMNS.split(", "))
+
+_CURRENT = f"SELECT {COLUMNS} FROM resource WHERE type = %s AND id = %s AND version > 0"
+_VERSION = f"""
+SELECT {COLUMNS} FROM resource WHERE type = %s AND id = %s AND version = %s
+UNION ALL
+SELECT v.rid, v.type, r.id, v.version, v.updated, v.live, v.method, v.tail
+FROM resource r JOIN resource_version v USING (rid) WHERE r.type = %s AND r.id = %s AND v.version = %s
+"""
+_SEVERAL = f"""
+SELECT {_OF_R} FROM unnest(%s, %s) AS k(type, id) JOIN resource r ON r.type = k.type AND r.id = k.id WHERE r.version > 0
+"""
+_FOR_WRITE = "rid, type, id, version, updated, live, method, tail, pid, d0, posts, digests"
+_OLD = f"SELECT {_FOR_WRITE} FROM resource WHERE type = %s AND id = %s"
+_LOCK = f"""
+SELECT {_FOR_WRITE} FROM resource WHERE (type, id) IN (SELECT * FROM unnest(%s, %s)) ORDER BY type, id FOR UPDATE
+"""
+
+
+class Old(Row):
+    """A current row as a writer needs it: what its index rows were made of.
+
+    Shape:  version 0 is a resource only referred to
+    """
+
+    pid: int | None
+    d0: int
+    posts: list[int]
+    digests: list[int]
+
+
+async def current(conn: AsyncConnection[Any], type_name: str, id_: str) -> Row | None:
+    """Return the current version (a deletion included), None where there never was one."""
+    cursor = await conn.execute(_CURRENT, (type_number(type_name), id_), binary=True)
+    found = await cursor.fetchone()
+    return Row(*found) if found else None
+
+
+async def version(conn: AsyncConnection[Any], type_name: str, id_: str, number: int) -> Row | None:
+    """Return one version, None where there is no such version."""
+    key = (type_number(type_name), id_, number)
+    cursor = await conn.execute(_VERSION, (*key, *key), binary=True)
+    found = await cursor.fetchone()
+    return Row(*found) if found else None
+
+
+async def several(conn: AsyncConnection[Any], keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+    """Return the current versions of (type, id) keys; those that never existed are left out."""
+    listed = list(keys)
+    columns = Int2s([type_number(t) for t, _ in listed]), Texts([i for _, i in listed])
+    cursor = await conn.execute(_SEVERAL, columns, binary=True)
+    rows = [Row(*found) for found in await cursor.fetchall()]
+    return {(row.type_name, row.id): row for row in rows}
+
+
+async def old(conn: AsyncConnection[Any], type_name: str, id_: str) -> Old | None:
+    """Return the current row for a write that is guarded by its version."""
+    cursor = await conn.execute(_OLD, (type_number(type_name), id_), binary=True)
+    found = await cursor.fetchone()
+    return Old(*found) if found else None
+
+
+async def lock(conn: AsyncConnection[Any], keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Old]:
+    """Return the current rows of (type number, id) keys, locked in one order against other writers."""
+    ordered = sorted(set(keys))
+    if not ordered:
+        return {}
+    columns = Int2s([t for t, _ in ordered]), Texts([i for _, i in ordered])
+    cursor = await conn.execute(_LOCK, columns, binary=True)
+    return {(row[1], row[2]): Old(*row) for row in await cursor.fetchall()}
+

@@ -1,0 +1,74 @@
+"""The storage of one process: its connections, keys and known identities."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from fhir_server.storage import binary
+from fhir_server.storage.identities import Identities
+
+PREPARE_AFTER = 2
+PREPARED_MAX = 500
+
+
+class Store:
+    """Lends connections and remembers what never changes."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], keys: dict[str, bytes]) -> None:
+        self.pool = pool
+        self.keys = keys
+        self.identities = Identities(pool)
+
+    @classmethod
+    async def open(
+        cls, conninfo: str, *, pool_size: int = 10, timeout_s: float = 10.0, statement_timeout_s: float = 10.0
+    ) -> Store:
+        """Return a store whose pool is connected.
+
+        Units:  seconds; `timeout_s` is how long a request waits for a connection, `statement_timeout_s` how long
+                one statement may take
+        Errors: psycopg_pool.PoolTimeout where the database does not answer
+        """
+        milliseconds = int(statement_timeout_s * 1000)
+        settings = {
+            "statement_timeout": milliseconds,
+            "lock_timeout": milliseconds,
+            "idle_in_transaction_session_timeout": 3 * milliseconds,
+            "jit": "off",
+            "application_name": "healthbuddy",
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        pool = AsyncConnectionPool(
+            conninfo,
+            kwargs={"autocommit": True, "options": options},
+            min_size=min(2, pool_size),
+            max_size=pool_size,
+            timeout=timeout_s,
+            configure=_configure,
+            open=False,
+        )
+        await pool.open(wait=True, timeout=max(timeout_s, 10.0))
+        async with pool.connection() as conn:
+            rows = await (await conn.execute("SELECT name, value FROM secret")).fetchall()
+        return cls(pool, {name: bytes(value) for name, value in rows})
+
+    async def close(self) -> None:
+        """Give all connections back to the database."""
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Lend a connection inside one READ COMMITTED transaction: committed on leaving, rolled back on error."""
+        async with self.pool.connection() as conn, conn.transaction():
+            yield conn
+
+
+async def _configure(conn: AsyncConnection[Any]) -> None:
+    conn.prepare_threshold = PREPARE_AFTER
+    conn.prepared_max = PREPARED_MAX
+    binary.register(conn.adapters)
