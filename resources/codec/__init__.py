@@ -1,0 +1,1 @@
+"""FHIR resources as JSON and XML, and the summaries of them."""
