@@ -1,0 +1,87 @@
+"""Conditions on a write: the version a client has seen, and criteria that name a resource by search."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from fhir_server.exchange import Pairs, Request, Session
+from fhir_server.search.match import match_ids
+from resources.outcome import FhirError
+
+_ETAG = re.compile(r'\s*(?:(?:W/)?"([A-Za-z0-9\-.]{1,64})"|([A-Za-z0-9\-.]{1,64}))\s*')
+
+
+class Criteria(msgspec.Struct, frozen=True):
+    """A search that names the resource to write."""
+
+    type: str
+    pairs: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        """Return one text for all spellings of the same search: what its lock is made of."""
+        return self.type + "?" + "&".join(f"{name}={value}" for name, value in sorted(self.pairs))
+
+    async def match(self, session: Session) -> tuple[int, str] | None:
+        """Return (row number, id) of the one resource that matches, None where none does.
+
+        Errors: 412 multiple-matches where several match
+        """
+        found = await match_ids(session, self.type, list(self.pairs), limit=2)
+        if len(found) > 1:
+            raise FhirError(412, "multiple-matches", f"'{self}' matches several resources, so it names none")
+        return found[0] if found else None
+
+
+def criteria(type_name: str, pairs: Pairs) -> Criteria:
+    """Return the criteria in a request's query; raises FhirError 412 where there are none."""
+    kept = tuple((name, value) for name, value in pairs if name not in ("_format", "_pretty") and value)
+    if not kept:
+        raise FhirError(412, "invalid", f"A conditional request on {type_name} needs search criteria in its URL")
+    return Criteria(type_name, kept)
+
+
+def if_none_exist(request: Request, type_name: str) -> Criteria | None:
+    """Return the criteria of a conditional create, None where the header was not sent."""
+    value = request.header("if-none-exist")
+    return None if value is None else parse_criteria(type_name, value)
+
+
+def parse_criteria(type_name: str, text: str) -> Criteria:
+    """Return the criteria in `text`: a query with or without `Type?` before it.
+
+    Errors: 400 where another type is named or nothing is said
+    """
+    head, mark, query = text.rpartition("?")
+    if mark and head.rsplit("/", 1)[-1] not in ("", type_name):
+        raise FhirError(400, "invalid", f"The criteria '{text[:200]}' are not about {type_name}")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if not pairs:
+        raise FhirError(400, "invalid", f"'{text[:200]}' holds no search criteria")
+    return criteria(type_name, pairs)
+
+
+def if_match(request: Request) -> str | None:
+    """Return the version id that the client expects, None where it expects none.
+
+    Errors: 400 for a header that is not one ETag
+    """
+    value = request.header("if-match")
+    if value is None or value.strip() == "*":
+        return value and "*"
+    found = _ETAG.fullmatch(value)
+    if found is None:
+        raise FhirError(400, "value", 'The header If-Match must hold one ETag such as W/"3"')
+    return found[1] or found[2]
+
+
+def expect(wanted: str | None, version: int | None, what: str) -> None:
+    """Raise FhirError 412 unless the current `version` (None: there is none) is the one that the client saw."""
+    if wanted is None:
+        return
+    if version is None:
+        raise FhirError(412, "conflict", f"{what} does not exist, so it has no version {wanted}")
+    if wanted not in ("*", str(version)):
+        raise FhirError(412, "conflict", f"{what} is at version {version} now, not {wanted}")

@@ -1,0 +1,78 @@
+"""From a parsed resource to the rows that will stand for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from fhir_server.search.extract import index
+from fhir_server.storage.identities import Identities
+from fhir_server.storage.rows import IndexRows, tail, type_number
+from fhir_server.storage.write import Write
+from resources.codec.json import parse_json
+from resources.outcome import FhirError
+from resources.validate.base import check
+
+Key = tuple[int, str]
+
+
+class Prepared(msgspec.Struct):
+    """A resource that is right, with what storage needs of it."""
+
+    type: int
+    id: str
+    tail: bytes
+    rows: IndexRows
+
+
+def parse(body: bytes, type_name: str, resource: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the resource in a request's body.
+
+    Errors: 400 where the body is missing, malformed or of another type than the URL says
+    """
+    if resource is None:
+        if not body.strip():
+            raise FhirError(400, "required", f"The request needs a {type_name} resource as its body")
+        resource = parse_json(body)
+    found = resource.get("resourceType")
+    if found != type_name:
+        said = f"a '{found}'" if isinstance(found, str) else "no resourceType"
+        raise FhirError(400, "invalid", f"The body has {said}, but the URL asks for '{type_name}'", "resourceType")
+    return resource
+
+
+def prepare(resource: dict[str, Any], id_: str) -> Prepared:
+    """Return `resource` under the id `id_`, checked against the base definitions and indexed.
+
+    Errors: 422 with every problem found
+    """
+    resource["id"] = id_
+    check(resource)
+    return Prepared(type_number(resource["resourceType"]), id_, tail(resource), index(resource))
+
+
+async def link(
+    identities: Identities, pairs: Sequence[tuple[Write, Prepared]], own: Mapping[Key, int] | None = None
+) -> None:
+    """Give every write its patient and edges as row numbers; `own` are the row numbers that the writes bring along."""
+    own = own or {}
+    wanted = {key for _, prepared in pairs for key in _mentioned(prepared.rows)}
+    known = await identities.resolve(wanted.difference(own))
+    known.update(own)
+    for write, prepared in pairs:
+        rows = prepared.rows
+        write.edges = [(param, known[type_number(type_), id_]) for param, type_, id_ in rows.edges]
+        write.pid = None if rows.patient is None else known[_patient(rows.patient)]
+
+
+def _mentioned(rows: IndexRows) -> list[Key]:
+    keys = [(type_number(type_), id_) for _, type_, id_ in rows.edges]
+    if rows.patient is not None:
+        keys.append(_patient(rows.patient))
+    return keys
+
+
+def _patient(id_: str) -> Key:
+    return type_number("Patient"), id_

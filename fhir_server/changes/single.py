@@ -1,0 +1,116 @@
+"""Write one resource: each attempt is one look and one guarded statement, and a lost race is run again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fhir_server.changes.conditions import Criteria, expect
+from fhir_server.changes.ids import new_id
+from fhir_server.changes.prepare import Prepared, link, prepare
+from fhir_server.exchange import Session
+from fhir_server.storage import read, write
+from fhir_server.storage.locks import hold
+from fhir_server.storage.read import Old
+from fhir_server.storage.rows import POST, PUT, Row, type_name
+from fhir_server.storage.write import Write
+from resources.outcome import FhirError
+
+ATTEMPTS = 8
+_FIRST_PAUSE_S = 0.005
+
+
+async def attempts() -> AsyncIterator[int]:
+    """Yield attempt numbers, pausing a random, growing while between them.
+
+    Errors: FhirError 409 after the last one
+    """
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            await asyncio.sleep(random.uniform(0, _FIRST_PAUSE_S * 2**attempt))
+        yield attempt
+    raise FhirError(409, "conflict", "Others keep writing the same resource; please try again")
+
+
+async def draft(session: Session, prepared: Prepared, method: int, old: Old | None = None) -> Write:
+    """Return the write of a new resource, or of the version after `old`, ready to be applied."""
+    identities = session.store.identities
+    if old is None:
+        (rid,) = await identities.allocate(1)
+        one = write.created(rid, prepared.type, prepared.id, prepared.tail, prepared.rows, method)
+    else:
+        one = write.replaced(old, prepared.tail, prepared.rows, method)
+    await link(identities, [(one, prepared)], {(one.type, one.id): one.rid})
+    return one
+
+
+async def create(session: Session, resource: dict[str, Any]) -> Row:
+    """Return the row of a new resource under an id of ours."""
+    row = await apply(session, await draft(session, prepare(resource, new_id()), POST))
+    assert row is not None, "a fresh UUID is nobody else's"
+    return row
+
+
+async def create_unless(session: Session, criteria: Criteria, one: Write) -> tuple[int, str] | Row:
+    """Return the row of the new resource, or (row number, id) of the one that matches `criteria` already.
+
+    Whoever creates under the same criteria waits, so that only one of them creates.
+    """
+    async with session.store.transaction() as conn:
+        inside = Session(session.server, conn)
+        await hold(conn, [str(criteria)])
+        found = await criteria.match(inside)
+        if found is not None:
+            return found
+        row = await apply(inside, one)
+    if row is None:
+        raise FhirError(409, "conflict", f"{type_name(one.type)}/{one.id} is being created by others")
+    return row
+
+
+async def put(session: Session, prepared: Prepared, wanted: str | None) -> tuple[Row, bool]:
+    """Return the row after an update or update-as-create, and whether the resource was there before.
+
+    Errors: 412 where `wanted` (If-Match) is not the current version; 409 where others keep being faster
+    """
+    kind = type_name(prepared.type)
+    async for _ in attempts():
+        async with session.connection() as conn:
+            old = await read.old(conn, kind, prepared.id)
+        there = old is not None and old.live
+        expect(wanted, old.version if old is not None and there else None, f"{kind}/{prepared.id}")
+        row = await apply(session, await draft(session, prepared, PUT, old))
+        if row is not None:
+            return row, there
+    raise AssertionError("attempts() ends by raising")
+
+
+async def remove(session: Session, kind: str, id_: str, wanted: str | None = None) -> Row | None:
+    """Return the row of the deletion, None where there was nothing to delete.
+
+    Errors: 412 where `wanted` (If-Match) is not the current version
+    """
+    async for _ in attempts():
+        async with session.connection() as conn:
+            old = await read.old(conn, kind, id_)
+        there = old is not None and old.live
+        expect(wanted, old.version if old is not None and there else None, f"{kind}/{id_}")
+        if old is None or not there:
+            return None
+        row = await apply(session, write.deleted(old))
+        if row is not None:
+            return row
+    raise AssertionError("attempts() ends by raising")
+
+
+async def apply(session: Session, one: Write) -> Row | None:
+    """Return the row as written, None where somebody was faster."""
+    async with session.connection() as conn:
+        rows = await write.apply(conn, [one])
+    if rows is None:
+        return None
+    if session.conn is None:
+        session.store.identities.remember({(one.type, one.id): one.rid})
+    return rows[0]

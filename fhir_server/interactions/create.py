@@ -1,0 +1,37 @@
+"""create, and conditional create. Source: http://hl7.org/fhir/R4/http.html#create"""
+
+from __future__ import annotations
+
+from fhir_server.changes.conditions import if_none_exist
+from fhir_server.changes.ids import new_id
+from fhir_server.changes.prepare import parse, prepare
+from fhir_server.changes.single import create as create_new
+from fhir_server.changes.single import create_unless, draft
+from fhir_server.exchange import Request, Result, Session
+from fhir_server.storage import read as storage
+from fhir_server.storage.rows import POST, Row
+
+
+async def create(session: Session, request: Request) -> Result:
+    """Return the new resource (201), or the one that matches If-None-Exist already (200)."""
+    type_name = request.path.split("/")[0]
+    resource = parse(request.body, type_name, request.resource)
+    condition = if_none_exist(request, type_name)
+    if condition is None:
+        return written(await create_new(session, resource), 201)
+    found = await condition.match(session)
+    if found is None:
+        made = await create_unless(session, condition, await draft(session, prepare(resource, new_id()), POST))
+        if isinstance(made, Row):
+            return written(made, 201)
+        found = made
+    async with session.connection() as conn:
+        row = await storage.current(conn, type_name, found[1])
+    assert row is not None, "what a search found has a version"
+    return written(row, 200)
+
+
+def written(row: Row, status: int) -> Result:
+    """Return the answer to a write: the row, where it lies, and its version."""
+    location = f"{row.type_name}/{row.id}/_history/{row.version}"
+    return Result(status, row.json() if row.live else None, row.version, row.updated, location)

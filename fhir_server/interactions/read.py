@@ -1,0 +1,28 @@
+"""read: the current version. Source: http://hl7.org/fhir/R4/http.html#read"""
+
+from __future__ import annotations
+
+from fhir_server.exchange import Request, Result, Session
+from fhir_server.storage import read as storage
+from fhir_server.storage.rows import Row
+from resources.outcome import FhirError
+
+
+async def read(session: Session, request: Request) -> Result:
+    """Return the current version; 404 where there never was one, 410 where it is deleted."""
+    type_name, id_ = request.path.split("/")
+    async with session.connection() as conn:
+        row = await storage.current(conn, type_name, id_)
+    return shown(row, f"{type_name}/{id_}")
+
+
+def shown(row: Row | None, what: str) -> Result:
+    """Return the answer that shows `row`.
+
+    Errors: 404 not-found, 410 deleted (with the ETag of the deletion)
+    """
+    if row is None:
+        raise FhirError(404, "not-found", f"{what} is not known here")
+    if not row.live:
+        raise FhirError(410, "deleted", f"{what} was deleted", headers={"ETag": f'W/"{row.version}"'})
+    return Result(200, row.json(), row.version, row.updated)
