@@ -1,0 +1,1 @@
+"""The database schema's only author: Alembic revisions, applied by `healthbuddy migrate`."""
