@@ -1,0 +1,8 @@
+"""FHIRPath: parsed once, compiled to Python, over plain resources."""
+
+from resources.fhirpath.environment import DEFAULT, USER, Limits
+from resources.fhirpath.expression import Expression, compile
+from resources.fhirpath.ports import register
+from resources.fhirpath.values import Location, Typed
+
+__all__ = ["DEFAULT", "USER", "Expression", "Limits", "Location", "Typed", "compile", "register"]

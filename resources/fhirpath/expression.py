@@ -1,0 +1,114 @@
+"""A compiled expression and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import DecimalException
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from resources.fhirpath.compiler import build
+from resources.fhirpath.environment import DEFAULT, Environment, Limits, Resolve
+from resources.fhirpath.errors import evaluation_error, too_costly
+from resources.fhirpath.model import is_type, kind_of
+from resources.fhirpath.parser import parse
+from resources.fhirpath.syntax import Expr
+from resources.fhirpath.values import Items, Json, Location, Node, Typed, plain, typed
+
+_NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
+
+
+class Expression:
+    """An expression, parsed and compiled once."""
+
+    __slots__ = ("_closure", "text", "tree")
+
+    def __init__(self, text: str, tree: Expr, search: bool) -> None:
+        self.text = text
+        self.tree = tree
+        self._closure = build(tree, search)
+
+    def evaluate(
+        self,
+        resource: Json,
+        *,
+        variables: Mapping[str, Any] = _NO_VARIABLES,
+        resolve: Resolve | None = None,
+        limits: Limits = DEFAULT,
+        strict: bool = False,
+        type_name: str | None = None,
+    ) -> list[Any]:
+        """Return the values found in `resource`, plain as in FHIR JSON, in order.
+
+        Shape:  elements with extensions but no value are left out; `type_name` is needed where `resource` is no
+                resource but an element; `strict` refuses steps that no type has
+        Errors: FhirError 400 'invalid', 'too-costly' beyond the limits
+        """
+        items = self.items(resource, variables, resolve, limits, strict, type_name)
+        return [value for value in map(plain, items) if value is not None]
+
+    def nodes(
+        self,
+        resource: Json,
+        *,
+        variables: Mapping[str, Any] = _NO_VARIABLES,
+        resolve: Resolve | None = None,
+        limits: Limits = DEFAULT,
+        strict: bool = False,
+        type_name: str | None = None,
+    ) -> list[Typed]:
+        """Return the values with their FHIR type and place; a primitive with extensions only has the value None."""
+        return [typed(item) for item in self.items(resource, variables, resolve, limits, strict, type_name)]
+
+    def locate(
+        self, resource: Json, *, variables: Mapping[str, Any] = _NO_VARIABLES, limits: Limits = DEFAULT
+    ) -> list[Location]:
+        """Return where in `resource` the found elements lie; computed values have no place and are left out."""
+        items = self.items(resource, variables, None, limits, False, None)
+        return [item.location() for item in items if type(item) is Node]
+
+    def holds(
+        self, resource: Json, *, variables: Mapping[str, Any] = _NO_VARIABLES, resolve: Resolve | None = None
+    ) -> bool:
+        """Return whether the expression yields true (as an invariant must)."""
+        return self.evaluate(resource, variables=variables, resolve=resolve) == [True]
+
+    def items(
+        self,
+        resource: Json,
+        variables: Mapping[str, Any],
+        resolve: Resolve | None,
+        limits: Limits,
+        strict: bool,
+        type_name: str | None,
+    ) -> Items:
+        """Return the collection as the evaluator has it."""
+        root = _root(resource, type_name)
+        env = Environment(root, variables, resolve, limits, strict)
+        try:
+            return self._closure(env, [root])
+        except DecimalException:
+            raise evaluation_error("a number out of range", self.text) from None
+        except RecursionError:
+            raise too_costly("nested too deep") from None
+        except (TypeError, AttributeError, KeyError, ValueError) as problem:
+            raise evaluation_error(f"the resource has not the shape of its type ({problem})", self.text) from None
+
+
+def _root(resource: Json, type_name: str | None) -> Node:
+    name = type_name or resource.get("resourceType")
+    if not isinstance(name, str) or not is_type(name):
+        raise evaluation_error(f"{name!r} is no R4 type")
+    return Node(resource, kind_of(name))
+
+
+@lru_cache(maxsize=8192)
+def compile(expression: str, *, search: bool = False) -> Expression:  # noqa: A001
+    """Return the compiled expression, from a cache where it was compiled before.
+
+    Shape:  `search` lets `as` filter several items, which the official search parameters rely on
+    Errors: FhirError 400 'invalid' with the position
+    Source: http://hl7.org/fhirpath/N1/, http://hl7.org/fhir/R4/fhirpath.html
+    """
+    return Expression(expression, parse(expression), search)
