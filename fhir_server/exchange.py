@@ -52,6 +52,12 @@ class Request(msgspec.Struct, frozen=True):
         return "handling=strict" in self.headers.get("prefer", "").replace(" ", "")
 
 
+    @property
+    def wants_bodies(self) -> bool:
+        """Whether `Prefer: return=representation` was asked for."""
+        return "return=representation" in self.headers.get("prefer", "").replace(" ", "")
+
+
 class Result(msgspec.Struct):
     """What an interaction answers.
 
@@ -72,10 +78,11 @@ class Result(msgspec.Struct):
 
 
 class Server(Protocol):
-    """What every handler may reach: settings and storage of this process."""
+    """What every handler may reach: settings, storage and the table of interactions of this process."""
 
     settings: Settings
     store: Store
+    handlers: Mapping[str, Handler]
 
 
 class Session:

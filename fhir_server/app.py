@@ -1,0 +1,83 @@
+"""The ASGI application: `/fhir` straight to the FHIR endpoint, everything else through FastAPI."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import sys
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from fhir_server.interactions import INTERACTIONS
+from fhir_server.logs import AccessLog
+from fhir_server.rest.config import RestConfig
+from fhir_server.rest.health import figures, live, ready
+from fhir_server.rest.page import home
+from fhir_server.rest.server import FhirServer, sample
+from fhir_server.search.hashing import load_keys
+from fhir_server.settings import Settings
+from fhir_server.storage.store import Store
+from fhir_server.version import NAME, VERSION
+from resources.definitions import definitions
+
+
+class App(FastAPI):
+    """FastAPI for the app's own routes and OpenAPI; FHIR requests pass by its middleware and router.
+
+    That is worth it: FastAPI's stack costs a read by id more than our own handling of it does (docs/performance.md).
+    """
+
+    fhir: FhirServer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or run the lifespan."""
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith("/fhir/") or path == "/fhir":
+                await self.fhir(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings) -> App:
+    """Return the ASGI app; its lifespan opens and closes the storage."""
+    app = App(title=NAME, version=VERSION, lifespan=_lifespan, openapi_url="/openapi.json", redoc_url=None)
+    access = AccessLog(sys.stderr.buffer if settings.access_log else None)
+    app.fhir = FhirServer(settings, rest_config(settings), INTERACTIONS, access)
+    app.state.fhir = app.fhir
+    for path, endpoint in (
+        ("/", home),
+        ("/health/live", live),
+        ("/health/ready", ready),
+        ("/metrics", figures),
+    ):
+        app.router.routes.append(Route(path, endpoint, methods=["GET"]))
+    return app
+
+
+def rest_config(settings: Settings) -> RestConfig:
+    """Return the HTTP side's limits as `settings` has them."""
+    return RestConfig()
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    server: FhirServer = app.state.fhir
+    definitions()
+    server.store = await Store.open(server.settings.database_url)
+    async with server.store.pool.connection() as conn:
+        await load_keys(conn)
+    gc.freeze()
+    sampler = asyncio.create_task(sample(server))
+    try:
+        yield
+    finally:
+        sampler.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sampler
+        server.access.flush()
+        await server.store.close()

@@ -1,0 +1,160 @@
+"""capabilities: what this server truly does, written from the tables that do it.
+
+Source: http://hl7.org/fhir/R4/http.html#capabilities, http://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from functools import cache, lru_cache
+from typing import Any
+
+from fhir_server.exchange import Request, Result, Session, only
+from fhir_server.operations import OPERATIONS, Operation
+from fhir_server.search.registry import Param, registry
+from fhir_server.version import NAME, RELEASED, VERSION
+from resources.codec.json import dump_json
+from resources.definitions import definitions
+from resources.outcome import FhirError
+
+MODES = ("full", "normative", "terminology")
+
+NORMATIVE = frozenset({
+    "Binary", "Bundle", "CapabilityStatement", "CodeSystem", "Observation", "OperationDefinition",
+    "OperationOutcome", "Parameters", "Patient", "StructureDefinition", "ValueSet",
+})  # fmt: skip
+"""Resource types that are normative in R4. Source: http://hl7.org/fhir/R4/resourcelist.html"""
+
+PATCH_FORMATS = (
+    "application/json-patch+json",
+    "application/xml-patch+xml",
+    "application/fhir+json",
+    "application/fhir+xml",
+)
+
+_PER_TYPE = (
+    "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type",
+)  # fmt: skip
+_SYSTEM = ("transaction", "batch", "search-system", "history-system")
+
+_SECURITY = "There is no authorization yet: the server binds to the loopback interface only and serves whoever can reach it."
+
+
+async def capabilities(session: Session, request: Request) -> Result:
+    """Return the statement of the asked-for mode, made once and kept as bytes.
+
+    Errors: 400 value for an unknown mode
+    """
+    mode = only(request.query, "mode") or "full"
+    if mode not in MODES:
+        raise FhirError(400, "value", f"mode must be one of {', '.join(MODES)}")
+    body = await asyncio.to_thread(
+        statement, mode, request.base, frozenset(session.server.handlers), frozenset(OPERATIONS)
+    )
+    return Result(200, body, kind="metadata")
+
+
+@lru_cache(32)
+def statement(mode: str, base: str, interactions: frozenset[str], operations: frozenset[str]) -> bytes:
+    """Return the statement as JSON; `interactions` and `operations` are the names that have a handler."""
+    named = sorted((OPERATIONS[name] for name in operations), key=lambda operation: operation.name)
+    if mode == "terminology":
+        return dump_json({"resourceType": "TerminologyCapabilities", **_head(mode, base)})
+    types = [name for name in definitions().resource_types if mode == "full" or name in NORMATIVE]
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "security": {"cors": False, "description": _SECURITY},
+        "resource": [_resource(name, interactions, named) for name in types],
+        "interaction": [{"code": code} for code in _SYSTEM if _does(code, interactions)],
+    }
+    system_wide = [_operation(one) for one in named if "system" in one.levels]
+    if system_wide:
+        rest["operation"] = system_wide
+    return dump_json(
+        {
+            "resourceType": "CapabilityStatement",
+            **_head(mode, base),
+            "fhirVersion": "4.0.1",
+            "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+            "patchFormat": list(PATCH_FORMATS)
+            if "patch" in interactions
+            else ["application/json-patch+json"],
+            "rest": [{key: value for key, value in rest.items() if value}],
+        }
+    )
+
+
+def _head(mode: str, base: str) -> dict[str, Any]:
+    return {
+        "url": f"{base}/metadata?mode={mode}" if mode != "full" else f"{base}/metadata",
+        "version": VERSION,
+        "name": "HealthBuddy",
+        "title": NAME,
+        "status": "active",
+        "date": RELEASED,
+        "publisher": NAME,
+        "description": "What this FHIR R4 server implements, written by the server from its own tables",
+        "kind": "instance",
+        "software": {"name": NAME, "version": VERSION},
+        "implementation": {"description": NAME, "url": base},
+    }
+
+
+def _does(code: str, interactions: frozenset[str]) -> bool:
+    return ("transaction" if code == "batch" else code) in interactions
+
+
+def _resource(name: str, interactions: frozenset[str], operations: list[Operation]) -> dict[str, Any]:
+    searchable = "search-type" in interactions
+    entry: dict[str, Any] = {
+        "type": name,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{name}",
+        "interaction": [{"code": code} for code in _PER_TYPE if _does(code, interactions)],
+        "versioning": "versioned",
+        "readHistory": "vread" in interactions,
+        "updateCreate": "update" in interactions,
+        "conditionalCreate": searchable and "create" in interactions,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": searchable and "update" in interactions,
+        "conditionalDelete": "multiple" if searchable and "delete" in interactions else "not-supported",
+        "referencePolicy": ["literal", "logical"],
+    }
+    if searchable:
+        entry["searchInclude"] = [
+            f"{name}:{param.code}" for param in served(name) if param.kind == "reference"
+        ]
+        entry["searchRevInclude"] = list(_pointing()[name])
+        entry["searchParam"] = [_search_param(name, param) for param in served(name)]
+    entry["operation"] = [
+        _operation(one)
+        for one in operations
+        if one.levels & {"type", "instance"} and name in (one.types or {name})
+    ]
+    return {key: value for key, value in entry.items() if value != []}
+
+
+def served(type_name: str) -> list[Param]:
+    """Return the search parameters of a type that are answered, by code; those refused by name are left out."""
+    params = registry(type_name).params
+    return [params[code] for code in sorted(params) if params[code].place != "refused"]
+
+
+@cache
+def _pointing() -> dict[str, list[str]]:
+    """Return {type: 'Other:param' of every served reference parameter that can point to it}."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in definitions().resource_types:
+        for param in served(name):
+            for target in dict.fromkeys(param.targets if param.kind == "reference" else ()):
+                found[target].append(f"{name}:{param.code}")
+    return found
+
+
+def _search_param(type_name: str, param: Param) -> dict[str, Any]:
+    official = definitions().search_params(type_name)[param.code]
+    return {"name": param.code, "definition": official.url, "type": param.kind}
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    return {"name": operation.name.lstrip("$"), "definition": operation.definition}

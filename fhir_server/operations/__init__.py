@@ -1,0 +1,56 @@
+"""The table of `$operations`: what is registered here is routed, listed in the CapabilityStatement, and no more.
+
+Source: http://hl7.org/fhir/R4/operations.html
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from fhir_server.exchange import Handler
+from fhir_server.routing import Route
+from resources.outcome import FhirError
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation.
+
+    Shape:  `name` with its `$`; `levels` of 'system', 'type', 'instance'; `types` empty means every type;
+            one that affects state may not be called by GET
+    """
+
+    name: str
+    handler: Handler
+    definition: str
+    levels: frozenset[str]
+    types: frozenset[str] = frozenset()
+    affects_state: bool = False
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def register(operation: Operation) -> Operation:
+    """Add `operation` to the table and return it."""
+    OPERATIONS[operation.name] = operation
+    return operation
+
+
+def find(route: Route, method: str) -> Operation:
+    """Return the operation that `route` names.
+
+    Errors: 404 not-supported where it is unknown at this level or for this type, 405 for GET on one that writes
+    """
+    found = OPERATIONS.get(route.operation)
+    level = "instance" if route.id else "type" if route.type else "system"
+    if found is None:
+        raise FhirError(404, "not-supported", f"The operation {route.operation} is not supported")
+    if level not in found.levels or (route.type and found.types and route.type not in found.types):
+        where = route.type or "the system"
+        raise FhirError(
+            404, "not-supported", f"The operation {route.operation} is not offered on {where} ({level})"
+        )
+    if found.affects_state and method != "POST":
+        text = f"The operation {route.operation} changes data: call it by POST"
+        raise FhirError(405, "not-supported", text, headers={"Allow": "POST, OPTIONS"})
+    return found

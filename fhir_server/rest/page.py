@@ -1,0 +1,72 @@
+"""The page that a person sees at `/`."""
+
+from __future__ import annotations
+
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from fhir_server.rest.call import base_url
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Health Buddy</title>
+<style>
+:root {{ color-scheme: light dark; --ink: #14213d; --soft: #51607a; --line: #d8dfea; --back: #f6f8fb; --card: #fff;
+  --link: #0b57b5; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e8edf5; --soft: #a5b1c5; --line: #2c384d; --back: #10161f;
+  --card: #18212e; --link: #8ab8ff; }} }}
+body {{ margin: 0; background: var(--back); color: var(--ink); font: 1rem/1.6 system-ui, sans-serif; }}
+main {{ max-width: 46rem; margin: 0 auto; padding: 3rem 1.25rem; }}
+h1 {{ font-size: 2rem; margin: 0 0 .25rem; }}
+h2 {{ font-size: 1.1rem; margin: 2rem 0 .5rem; }}
+p {{ margin: .25rem 0 1rem; color: var(--soft); }}
+a {{ color: var(--link); }}
+ul {{ list-style: none; padding: 0; margin: 0; display: grid; gap: .5rem; }}
+li {{ background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .9rem; }}
+li span {{ color: var(--soft); }}
+pre {{ background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem; overflow-x: auto;
+  font-size: .85rem; margin: 0 0 .6rem; }}
+</style>
+</head>
+<body><main>
+<h1>Health Buddy</h1>
+<p>A health record that speaks HL7 FHIR R4 (4.0.1). Any FHIR client can read, write, search and load it.</p>
+<h2>Where things are</h2>
+<ul>
+<li><a href="/fhir/metadata">/fhir/metadata</a> <span>what this server can do, as a CapabilityStatement</span></li>
+<li><a href="/fhir/Patient?_count=10&amp;_pretty=true&amp;_format=json">/fhir/Patient</a> <span>the first patients</span></li>
+<li><a href="/docs">/docs</a> <span>the application interface beside FHIR</span></li>
+<li><a href="/health/ready">/health/ready</a> <span>is it ready to serve</span></li>
+<li><a href="/metrics">/metrics</a> <span>figures for Prometheus</span></li>
+</ul>
+<h2>Try it</h2>
+<pre tabindex="0">curl '{base}/Patient?_count=3&amp;_pretty=true'</pre>
+<pre tabindex="0">curl -H 'Content-Type: application/fhir+json' \\
+  -d '{{"resourceType":"Patient","name":[{{"family":"Example"}}]}}' '{base}/Patient'</pre>
+<pre tabindex="0">curl '{base}/Observation?code=http://loinc.org|8867-4&amp;_sort=-date&amp;_count=5&amp;_pretty=true'</pre>
+</main></body>
+</html>
+"""
+
+
+async def home(request: Request) -> HTMLResponse:
+    """Return the start page."""
+    host = request.headers.get("host", "")
+    server = request.scope.get("server") or ("localhost", None)
+    public: str = request.app.state.fhir.config.public_base
+    base = public or base_url(
+        request.url.scheme, host, f"{server[0]}:{server[1]}" if server[1] else server[0]
+    )
+    return HTMLResponse(_PAGE.format(base=escape(base)), headers=_HEADERS)

@@ -1,0 +1,8 @@
+"""What this program is called and which release it is."""
+
+from __future__ import annotations
+
+NAME = "Health Buddy"
+VERSION = "0.1.0"
+RELEASED = "2026-11-22"
+"""The day of this release; CapabilityStatement.date."""
