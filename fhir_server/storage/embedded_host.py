@@ -14,6 +14,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from fhir_server.storage.embedded_lock import FileLock
+
 SERVICE_USER = "nobody"
 SYSTEM_ROOT = Path("/var/lib/healthbuddy")
 """Holds what the service user must reach while the project itself lies where it cannot (/root, mostly)."""
@@ -141,19 +143,22 @@ def system_folder(path: Path) -> Path:
 
 def reachable_folder(path: Path, runner: Runner) -> Path:
     """Return the folder that stands for `path`: itself, or one below /var/lib that `path` then links to."""
-    path.mkdir(parents=True, exist_ok=True)
-    real = path.resolve()
-    if not runner.name:
-        return real
-    if real == path.absolute() and not any(real.iterdir()):
-        real.chmod(0o711)
-        if not runner.reaches(real):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / f".{path.name}.lock", runner.own):
+        if path.is_symlink() and not path.exists():
+            path.unlink()
+        path.mkdir(exist_ok=True)
+        real = path.resolve()
+        fresh = not (real / "pgdata").exists()
+        if fresh and runner.name:
+            real.chmod(0o711)
+        if runner.reaches(real):
+            return real
+        if fresh and not any(real.iterdir()):
             return _relocate(real)
-    if not runner.reaches(real):
-        raise EmbeddedError(
-            f"The account {runner.name} may not enter {real}: move the data or its permissions"
-        )
-    return real
+    raise EmbeddedError(
+        f"The account {runner.name} may not enter {real}: change its permissions, or move the data"
+    )
 
 
 def _relocate(path: Path) -> Path:
