@@ -1,0 +1,145 @@
+"""Dates: every value is the range of microseconds that it can mean, and so is every search value.
+
+Source: http://hl7.org/fhir/R4/search.html#date and #prefix
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Any
+
+from fhir_server.search.context import Context
+from fhir_server.search.sink import Sink
+
+EARLIEST = -(2**63) + 1
+"""An open start; one more than the sentinel of rows without a date."""
+LATEST = 2**63 - 1
+"""An open end."""
+
+SECOND, DAY = 1_000_000, 86_400_000_000
+_EPOCH_DAY = datetime(1970, 1, 1, tzinfo=timezone.utc).toordinal()
+_FORM = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?\Z", re.ASCII
+)
+
+
+def span(text: str) -> tuple[int, int]:
+    """Return the first and last microsecond (since 1970, UTC) that a date, dateTime or instant can mean.
+
+    Shape:  2013-01 is all of January; a time without an offset is in the server's zone
+    Errors: ValueError for what is no date
+    """
+    found = _FORM.match(text)
+    if found is None:
+        raise ValueError(text)
+    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    if hour is None:
+        return _days(int(year), month, day)
+    if int(minute) > 59 or int(second or 0) > 60:
+        raise ValueError(text)
+    whole = datetime(int(year), int(month), int(day), int(hour)).toordinal() - _EPOCH_DAY
+    lo = whole * DAY + (int(hour) * 3600 + int(minute) * 60 + int(second or 0)) * SECOND
+    lo -= _offset(offset) if offset else _zone_offset(lo)
+    if fraction:
+        digits = min(len(fraction), 6)
+        lo += int(fraction[:6].ljust(6, "0"))
+        return lo, lo + 10 ** (6 - digits) - 1
+    return lo, lo + (SECOND if second else 60 * SECOND) - 1
+
+
+def _days(year: int, month: str | None, day: str | None) -> tuple[int, int]:
+    first = datetime(year, int(month or 1), int(day or 1)).toordinal() - _EPOCH_DAY
+    if day:
+        last = first + 1
+    elif month:
+        after = (year, int(month) + 1) if int(month) < 12 else (year + 1, 1)
+        last = _first_day(*after)
+    else:
+        last = _first_day(year + 1, 1)
+    lo, hi = first * DAY, last * DAY
+    if Context.zone is not None:
+        lo, hi = lo - _zone_offset(lo), hi - _zone_offset(hi)
+    return lo, hi - 1
+
+
+def _first_day(year: int, month: int) -> int:
+    if year > 9999:
+        return datetime(9999, 12, 31).toordinal() + 1 - _EPOCH_DAY
+    return datetime(year, month, 1).toordinal() - _EPOCH_DAY
+
+
+def _offset(text: str) -> int:
+    if text == "Z":
+        return 0
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    if hours > 14 or minutes > 59:
+        raise ValueError(text)
+    amount = (hours * 60 + minutes) * 60 * SECOND
+    return -amount if text[0] == "-" else amount
+
+
+def _zone_offset(local: int) -> int:
+    """Return how far the server's zone is ahead of UTC at a local time, in microseconds."""
+    if Context.zone is None:
+        return 0
+    days, rest = divmod(local, DAY)
+    day = days + _EPOCH_DAY
+    if not 2 <= day < datetime.max.toordinal():
+        return 0
+    hours, rest = divmod(rest // SECOND, 3600)
+    moment = datetime.fromordinal(day).replace(hour=hours, minute=rest // 60, second=rest % 60, tzinfo=Context.zone)
+    offset = moment.utcoffset()
+    return round(offset.total_seconds()) * SECOND if offset is not None else 0
+
+
+def index(param: int, value: Any, type_name: str, sink: Sink) -> None:
+    """Add the range of one date value to `sink`."""
+    found = value_span(value, type_name)
+    if found is not None:
+        sink.dates.add((param, *found))
+        sink.present.add(param)
+
+
+def index_main(param: int, value: Any, type_name: str, sink: Sink) -> None:
+    """Make the range of one date value the resource's main date."""
+    found = value_span(value, type_name)
+    if found is not None:
+        sink.d0, sink.d1 = found
+        sink.present.add(param)
+
+
+def value_span(value: Any, type_name: str) -> tuple[int, int] | None:
+    """Return the range that a value of a FHIR type stands for, None where it says no date."""
+    if type_name in ("dateTime", "date", "instant"):
+        return _span_of(value)
+    if type_name == "Period":
+        return _period(value)
+    if type_name == "Timing":
+        return _timing(value)
+    return None
+
+
+def _span_of(value: Any) -> tuple[int, int] | None:
+    try:
+        return span(value)
+    except (ValueError, TypeError):
+        return None
+
+
+def _period(value: Any) -> tuple[int, int] | None:
+    start = _span_of(value.get("start")) if "start" in value else None
+    end = _span_of(value.get("end")) if "end" in value else None
+    if start is None and end is None:
+        return None
+    return start[0] if start else EARLIEST, end[1] if end else LATEST
+
+
+def _timing(value: Any) -> tuple[int, int] | None:
+    """Return the outer limits of a schedule: its events and bounds; what repeats in between does not count."""
+    spans = [_span_of(event) for event in value.get("event", ())]
+    bounds = value.get("repeat", {}).get("boundsPeriod")
+    if bounds is not None:
+        spans.append(_period(bounds))
+    known = [found for found in spans if found is not None]
+    return (min(lo for lo, _ in known), max(hi for _, hi in known)) if known else None

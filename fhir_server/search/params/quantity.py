@@ -1,0 +1,89 @@
+"""Quantities: numbers as written, and in canonical UCUM units so that 1 g is found by 1000 mg.
+
+Source: http://hl7.org/fhir/R4/search.html#quantity
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+from fhir_server.search.hashing import token
+from fhir_server.search.params.number import INFINITY, amount
+from fhir_server.search.sink import Sink
+from fhir_server.storage.rows import Numeric
+from resources.fhirpath.ports import PORTS
+
+UCUM = "http://unitsofmeasure.org"
+CURRENCY = "urn:iso:std:iso:4217"
+"""The system of Money.currency. Source: http://hl7.org/fhir/R4/datatypes.html#Money"""
+
+
+def index(param: int, value: Any, type_name: str, sink: Sink) -> None:
+    """Add one Quantity (or Age, Money, Range, SampledData …) to `sink`."""
+    if type_name == "Range":
+        ends = [end for end in (value.get("low"), value.get("high")) if end]
+        if ends:
+            _add(param, amount(value.get("low"), -INFINITY), amount(value.get("high"), INFINITY), ends[0], sink)
+    elif type_name == "SampledData":
+        _sampled(param, value, sink)
+    elif type_name == "Money":
+        unit = {"system": CURRENCY, "code": value.get("currency")} if "currency" in value else {}
+        _add(param, *_bounds(value), unit, sink)
+    elif isinstance(value, dict) and "value" in value:
+        _add(param, *_bounds(value), value, sink)
+
+
+def _bounds(quantity: Any) -> tuple[Decimal, Decimal]:
+    value, comparator = amount(quantity, INFINITY), quantity.get("comparator", "")
+    if comparator.startswith("<"):
+        return -INFINITY, value
+    return value, INFINITY if comparator.startswith(">") else value
+
+
+def _sampled(param: int, value: Any, sink: Sink) -> None:
+    """Index the range that the samples span: origin + sample × factor."""
+    origin, factor = value.get("origin") or {}, value.get("factor", 1)
+    samples: list[Decimal] = []
+    for word in str(value.get("data", "")).split():
+        try:
+            samples.append(Decimal(word) * factor + amount(origin, Decimal(0)))
+        except (InvalidOperation, TypeError):
+            continue
+    if samples:
+        _add(param, min(samples), max(samples), origin, sink)
+
+
+def _add(param: int, lo: Decimal, hi: Decimal, unit: Any, sink: Sink) -> None:
+    if not (lo.is_finite() or hi.is_finite()):
+        return
+    system, code, text = unit.get("system") or "", unit.get("code") or "", unit.get("unit") or ""
+    kind, clo, chi = canonical(lo, hi, system, code)
+    sink.numbers.add(Numeric(param, lo, hi, kind, clo, chi, unit_hash(code or text) if code or text else None))
+    if text and code and text != code:
+        sink.numbers.add(Numeric(param, lo, hi, code=unit_hash(text)))
+    sink.present.add(param)
+
+
+def canonical(lo: Decimal, hi: Decimal, system: str, code: str) -> tuple[int | None, Decimal | None, Decimal | None]:
+    """Return the hash of the unit and the range in it: the base unit for UCUM, the unit itself for other systems."""
+    if not (system and code):
+        return None, None, None
+    ends = [_canonical(end, code) for end in (lo, hi)] if system == UCUM else [None, None]
+    if ends[0] is None or ends[1] is None:
+        return unit_hash(code, system), lo, hi
+    return unit_hash(ends[0][1], UCUM + "#canonical"), ends[0][0], ends[1][0]
+
+
+def _canonical(value: Decimal, code: str) -> tuple[Decimal, str] | None:
+    if PORTS.canonical is None:
+        return None
+    found = PORTS.canonical(value if value.is_finite() else Decimal(1), code)
+    return found if found is None or value.is_finite() else (value, found[1])
+
+
+@lru_cache(maxsize=4_096)
+def unit_hash(unit: str, system: str = "") -> int:
+    """Return the hash of a unit: of a system, or as any code or text where none is given."""
+    return token(0, "unit", system, unit)

@@ -1,0 +1,175 @@
+"""The static reading of a search parameter's expression: which JSON keys it walks, and what it finds there.
+
+Search parameters use a small part of FHIRPath. Reading it against the definitions once, at start, gives what the
+index needs to know before any resource is seen: the FHIR types at the end, whether there can be more than one
+value, and whether two parameters read the same element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal as Kind
+
+from resources.definitions import Element, definitions
+from resources.fhirpath.parser import parse
+from resources.fhirpath.syntax import Binary, Call, Expr, Index, Literal, Member, TypeTest, Union
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a path.
+
+    Shape:  `get`: `keys` are (JSON key, type); `where`: child `name` equals `value`; `resolves`: the reference names
+            a resource of type `value`; `extension`: of url `value`; `at`: the item at index `value`
+    """
+
+    kind: Kind["get", "where", "resolves", "extension", "at"]
+    keys: tuple[tuple[str, str], ...] = ()
+    many: bool = False
+    name: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One alternative of an expression: the steps from the resource, and the element they end at."""
+
+    steps: tuple[Step, ...]
+    element: Element | None
+    text: str
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The FHIR types of the values found."""
+        for step in reversed(self.steps):
+            if step.kind == "get":
+                return tuple(dict.fromkeys(name for _, name in step.keys))
+            if step.kind == "extension":
+                return ("Extension",)
+        return ()
+
+    @property
+    def single(self) -> bool:
+        """Whether there can be no more than one value."""
+        return not any(step.many or step.kind == "extension" for step in self.steps)
+
+    @property
+    def resolves(self) -> str:
+        """The type that the reference must name, empty where any will do."""
+        return next((step.value for step in self.steps if step.kind == "resolves"), "")
+
+    @property
+    def unfiltered(self) -> str:
+        """The text of the path without its `where(resolve() is …)`."""
+        return "".join(_text(step) for step in self.steps if step.kind != "resolves")
+
+
+class Unreadable(Exception):
+    """The expression is more than a path: the FHIRPath engine evaluates it."""
+
+
+def paths(type_name: str, expression: str) -> tuple[Path, ...]:
+    """Return the alternatives of `expression` that start at `type_name`; raises Unreadable."""
+    tree = parse(expression)
+    parts = tree.parts if isinstance(tree, Union) else (tree,)
+    return _merged([path for part in parts for path in _path(type_name, part)])
+
+
+def _merged(found: list[Path]) -> tuple[Path, ...]:
+    """Return `found` with the alternatives of one choice element (`onset as dateTime | onset as Period`) as one."""
+    merged: list[Path] = []
+    for path in found:
+        for place, other in enumerate(merged):
+            if path.steps[:-1] == other.steps[:-1] and path.steps[-1].kind == other.steps[-1].kind == "get":
+                if path.element is not None and path.element is other.element:
+                    keys = tuple(dict.fromkeys(other.steps[-1].keys + path.steps[-1].keys))
+                    steps = (*other.steps[:-1], replace(other.steps[-1], keys=keys))
+                    merged[place] = Path(steps, path.element, "".join(map(_text, steps)))
+                    break
+        else:
+            merged.append(path)
+    return tuple(merged)
+
+
+def _path(type_name: str, tree: Expr) -> Iterable[Path]:
+    start = _start(tree)
+    if definitions().is_resource(start) and start != type_name:
+        return ()
+    path = _walk(type_name, tree)
+    return (replace(path, text="".join(map(_text, path.steps))),) if path.steps else ()
+
+
+def _start(tree: Expr) -> str:
+    while True:
+        match tree:
+            case Member(base=None, name=name):
+                return name
+            case Member(base=base) | Call(base=base) | Index(base=base) if base is not None:
+                tree = base
+            case TypeTest(operand=operand) if operand is not None:
+                tree = operand
+            case _:
+                raise Unreadable
+
+
+def _walk(type_name: str, tree: Expr) -> Path:
+    match tree:
+        case Member(base=None, name=name):
+            here = Path((), None, type_name)
+            return here if name in (type_name, "Resource", "DomainResource") else _get(here, type_name, name)
+        case Member(base=base, name=name) if base is not None:
+            return _get(_walk(type_name, base), type_name, name)
+        case TypeTest(operator="as" | "ofType", operand=operand, name=name) if operand is not None:
+            return _as(_walk(type_name, operand), name)
+        case Call(base=base, name="where", arguments=(condition,)) if base is not None:
+            return _add(_walk(type_name, base), _condition(condition))
+        case Call(base=base, name="extension", arguments=(Literal(value=str(url)),)) if base is not None:
+            return _add(_walk(type_name, base), Step("extension", value=url))
+        case Index(base=base, index=Literal(value=int(position))):
+            return _at(_walk(type_name, base), position)
+    raise Unreadable
+
+
+def _get(path: Path, type_name: str, name: str) -> Path:
+    owners = path.types or (type_name,)
+    found = [definitions().type(owner).elements.get(name) for owner in owners]
+    elements = [element for element in found if element is not None]
+    if not elements:
+        raise Unreadable
+    keys = tuple(dict.fromkeys(key for element in elements for key in element.json_keys()))
+    return Path((*path.steps, Step("get", keys, elements[0].many)), elements[0], path.text)
+
+
+def _as(path: Path, name: str) -> Path:
+    last = path.steps[-1]
+    keys = tuple((key, found) for key, found in last.keys if found == name)
+    if last.kind != "get" or not keys:
+        raise Unreadable
+    return Path((*path.steps[:-1], replace(last, keys=keys)), path.element, path.text)
+
+
+def _at(path: Path, position: int) -> Path:
+    last = path.steps[-1]
+    if last.kind != "get" or not last.many:
+        raise Unreadable
+    return _add(Path((*path.steps[:-1], replace(last, many=False)), path.element, path.text), Step("at", value=str(position)))
+
+
+def _condition(tree: Expr) -> Step:
+    match tree:
+        case Binary("=", Member(None, name), Literal(str(value))):
+            return Step("where", name=name, value=value)
+        case TypeTest("is", Call(None, "resolve", ()), _, name):
+            return Step("resolves", value=name)
+    raise Unreadable
+
+
+def _add(path: Path, step: Step) -> Path:
+    return Path((*path.steps, step), path.element, path.text)
+
+
+def _text(step: Step) -> str:
+    if step.kind == "get":
+        return "." + "|".join(key for key, _ in step.keys)
+    return f".{step.kind}({step.name}{step.value})"

@@ -1,0 +1,262 @@
+"""What can be searched: every official parameter of every type, with its number, its place and its reading.
+
+The tables below say where the values of a parameter live; everything else follows from the definitions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+from fhir_server.search.paths import Path, Unreadable, paths
+from fhir_server.storage.rows import param_id
+from resources import fhirpath
+from resources.definitions import SearchParam, definitions
+from resources.outcome import FhirError
+
+POSTED: dict[str, frozenset[str]] = {
+    "AllergyIntolerance": frozenset({"code"}),
+    "CarePlan": frozenset({"category"}),
+    "Condition": frozenset({"code", "category"}),
+    "DiagnosticReport": frozenset({"code", "category"}),
+    "DocumentReference": frozenset({"type", "category"}),
+    "Encounter": frozenset({"type", "class"}),
+    "Immunization": frozenset({"vaccine-code"}),
+    "MedicationAdministration": frozenset({"code"}),
+    "MedicationDispense": frozenset({"code"}),
+    "MedicationRequest": frozenset({"code"}),
+    "MedicationStatement": frozenset({"code"}),
+    "Observation": frozenset({"code", "category"}),
+    "Procedure": frozenset({"code"}),
+    "ServiceRequest": frozenset({"code", "category"}),
+}
+"""Token parameters that are postings: selective, and asked for together with a patient or sorted by date."""
+
+MAIN_DATE: dict[str, str] = {
+    "Basic": "created",
+    "ChargeItem": "occurrence",
+    "Claim": "created",
+    "ClaimResponse": "created",
+    "Communication": "sent",
+    "CommunicationRequest": "authored",
+    "Condition": "onset-date",
+    "Contract": "issued",
+    "CoverageEligibilityRequest": "created",
+    "CoverageEligibilityResponse": "created",
+    "DetectedIssue": "identified",
+    "DeviceRequest": "authored-on",
+    "DocumentManifest": "created",
+    "ExplanationOfBenefit": "created",
+    "Goal": "start-date",
+    "ImagingStudy": "started",
+    "Media": "created",
+    "MedicationAdministration": "effective-time",
+    "MedicationDispense": "whenhandedover",
+    "MedicationRequest": "authoredon",
+    "MedicationStatement": "effective",
+    "NutritionOrder": "datetime",
+    "Patient": "birthdate",
+    "PaymentNotice": "created",
+    "PaymentReconciliation": "created",
+    "Provenance": "recorded",
+    "QuestionnaireResponse": "authored",
+    "RequestGroup": "authored",
+    "ServiceRequest": "authored",
+    "Slot": "start",
+    "Specimen": "collected",
+    "Task": "authored-on",
+    "VisionPrescription": "datewritten",
+}
+"""The date that a type is sorted by, where it is not the parameter `date`; it must have one value at most."""
+
+REFUSED_KINDS = {
+    "composite": "composite parameters are not supported yet",
+    "special": "this parameter is not supported yet",
+}
+
+REFUSED_CODES = {"_content", "_text", "_query", "_filter", "_list", "_contained", "_containedType", "_type", "near"}
+"""Parameters that R4 knows and this server refuses by name until they are built."""
+
+COLUMNS = {"_id", "_lastUpdated"}
+"""Parameters that are columns of the resource's own row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One place that answers a parameter: the number its values are filed under, and what they are narrowed to.
+
+    Shape:  `resolves` keeps references to one resource type only; `patient` says that references to a Patient are
+            the row's `pid`, not edges; `post` that its tokens are postings
+    """
+
+    id: int
+    path: str
+    resolves: str = ""
+    patient: bool = False
+    post: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One search parameter of one resource type.
+
+    Shape:  `place`: column | post | token | string | main | date | number | reference | refused;
+            `parts` are the places to look in: its own, or those of the parameters that it is the union of;
+            `reason` says why it is refused; `computed` that the FHIRPath engine evaluates it
+    """
+
+    type: str
+    code: str
+    kind: str
+    expression: str
+    id: int
+    place: str
+    paths: tuple[Path, ...] = ()
+    parts: tuple[Part, ...] = ()
+    targets: tuple[str, ...] = ()
+    reason: str = ""
+    stored: bool = True
+    computed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TypeSearch:
+    """Everything search knows of one resource type."""
+
+    name: str
+    params: dict[str, Param]
+    main: Param | None
+    patient_path: str
+    by_id: dict[int, Param] = field(default_factory=dict)
+
+
+@cache
+def registry(type_name: str) -> TypeSearch:
+    """Return what search knows of a resource type; raises KeyError where there is no such type."""
+    official = definitions().search_params(type_name)
+    read = {code: _read(type_name, param) for code, param in official.items()}
+    patient_path = _patient_path(read)
+    unions = _unions(read)
+    main = MAIN_DATE.get(type_name, "date")
+    params = {code: _place(param, unions.get(code, ()), patient_path, main) for code, param in read.items()}
+    by_id = {param.id: param for param in params.values()}
+    if len(by_id) != len(params):
+        raise RuntimeError(f"two search parameters of {type_name} have the same number")
+    return TypeSearch(
+        type_name, params, next((p for p in params.values() if p.place == "main"), None), patient_path, by_id
+    )
+
+
+def _read(type_name: str, official: SearchParam) -> Param:
+    code, kind = official.code, official.type
+    param = Param(type_name, code, kind, official.expression, param_id(type_name, code), "", targets=official.targets)
+    if code in REFUSED_CODES or kind in REFUSED_KINDS:
+        return _refused(param, REFUSED_KINDS.get(kind, REFUSED_KINDS["special"]))
+    if not official.expression:
+        return _refused(param, "R4 defines no expression for this parameter")
+    try:
+        found = paths(type_name, official.expression)
+    except Unreadable:
+        return _computed(param)
+    if not found:
+        return _refused(param, "R4's expression for this parameter names another type")
+    return _with(param, paths=found, targets=_targets(type_name, official, found))
+
+
+def _computed(param: Param) -> Param:
+    """Return `param` as one that the FHIRPath engine evaluates, if it can."""
+    try:
+        fhirpath.compile(param.expression).evaluate({"resourceType": param.type})
+    except FhirError as problem:
+        return _refused(param, f"R4's expression cannot be evaluated: {problem.issues[0].text}")
+    return _with(param, computed=True)
+
+
+def _refused(param: Param, reason: str) -> Param:
+    return _with(param, place="refused", reason=reason)
+
+
+def _with(param: Param, **changes: object) -> Param:
+    values = {name: getattr(param, name) for name in Param.__slots__}
+    return Param(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def _targets(type_name: str, official: SearchParam, found: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return the types that references of the parameter can name: what its elements allow, narrowed by itself."""
+    if official.type != "reference":
+        return ()
+    allowed: list[str] = []
+    for path in found:
+        here = (path.resolves,) if path.resolves else (path.element.targets if path.element else ())
+        allowed += [name for name in here if definitions().is_resource(name)] or list(official.targets)
+    unique = tuple(dict.fromkeys(name for name in allowed if definitions().is_resource(name)))
+    return tuple(name for name in unique if name in official.targets) or unique or official.targets
+
+
+def _patient_path(read: dict[str, Param]) -> str:
+    """Return the path of the one reference to the resource's patient, empty where it may have several or none."""
+    for code in ("patient", "subject"):
+        param = read.get(code)
+        if param is not None and param.kind == "reference" and param.paths:
+            single = len(param.paths) == 1 and param.paths[0].single and "Patient" in param.targets
+            return param.paths[0].unfiltered if single else ""
+    return ""
+
+
+def _unions(read: dict[str, Param]) -> dict[str, tuple[Param, ...]]:
+    """Return the parameters that hold nothing of their own: {code: the parameters that they are the union of}.
+
+    A parameter that reads the same elements as others (Observation `combo-code`: `code` and `component-code`;
+    `patient`: `subject`, narrowed) is answered from their rows. Of two equal ones the shorter name is filed.
+    """
+    unions: dict[str, tuple[Param, ...]] = {}
+    for code, param in read.items():
+        wanted = {path.unfiltered for path in param.paths}
+        if not wanted or code in COLUMNS or "date" == param.kind:
+            continue
+        parts: dict[str, Param] = {}
+        for path in param.paths:
+            other = _filer(param, path, read)
+            if other is not None:
+                parts[path.unfiltered] = other
+        if len(parts) == len(wanted):
+            unions[code] = tuple(dict.fromkeys(parts.values()))
+    return unions
+
+
+def _filer(param: Param, path: Path, read: dict[str, Param]) -> Param | None:
+    """Return the other parameter that files exactly the values of `path`, and comes before `param`."""
+    best: Param | None = None
+    for other in read.values():
+        if other.kind != param.kind or len(other.paths) != 1 or other.paths[0].resolves:
+            continue
+        if other.paths[0].unfiltered == path.unfiltered and _rank(other) < _rank(param):
+            best = other if best is None or _rank(other) < _rank(best) else best
+    return best
+
+
+def _rank(param: Param) -> tuple[int, bool, int, str]:
+    return len(param.paths), any(path.resolves for path in param.paths), len(param.code), param.code
+
+
+def _place(param: Param, union: tuple[Param, ...], patient_path: str, main: str) -> Param:
+    if param.place == "refused":
+        return param
+    place = {"token": "token", "uri": "token", "quantity": "number"}.get(param.kind, param.kind)
+    if param.code in COLUMNS:
+        place = "column"
+    elif param.code in POSTED.get(param.type, ()):
+        place = "post"
+    elif param.kind == "date" and param.code == main and len(param.paths) == 1 and param.paths[0].single:
+        place = "main"
+    filers = union or (param,)
+    parts = tuple(_part(param, filer, patient_path) for filer in filers)
+    return _with(param, place=place, parts=parts, stored=not union)
+
+
+def _part(param: Param, filer: Param, patient_path: str) -> Part:
+    text = filer.paths[0].unfiltered if filer.paths else ""
+    resolves = {path.resolves for path in param.paths if path.unfiltered == text} if filer is not param else set()
+    carried = param.kind == "reference" and len(filer.paths) == 1 and text == patient_path
+    posted = filer.code in POSTED.get(param.type, ())
+    return Part(filer.id, text, resolves.pop() if len(resolves) == 1 else "", carried, posted)

@@ -1,0 +1,37 @@
+"""Where the indexers of one resource put what they find."""
+
+from __future__ import annotations
+
+from fhir_server.storage.rows import MISSING_DATE, IndexRows, Numeric
+
+
+class Sink:
+    """The growing index rows of one resource; sets, since several elements may say the same."""
+
+    __slots__ = ("d0", "d1", "dates", "edges", "numbers", "patient", "posts", "present", "strings", "tokens")
+
+    def __init__(self) -> None:
+        self.d0 = self.d1 = MISSING_DATE
+        self.tokens: set[int] = set()
+        self.posts: set[int] = set()
+        self.present: set[int] = set()
+        self.strings: set[tuple[int, str, str]] = set()
+        self.dates: set[tuple[int, int, int]] = set()
+        self.numbers: set[Numeric] = set()
+        self.edges: set[tuple[int, str, str]] = set()
+        self.patient: str | None = None
+
+    def rows(self) -> IndexRows:
+        """Return the rows, in an order that depends on nothing but their content."""
+        return IndexRows(
+            d0=self.d0,
+            d1=self.d1,
+            tokens=sorted(self.tokens),
+            posts=sorted(self.posts),
+            present=sorted(self.present),
+            strings=sorted(self.strings),
+            dates=sorted(self.dates),
+            numbers=sorted(self.numbers, key=repr) if len(self.numbers) > 1 else list(self.numbers),
+            edges=sorted(self.edges),
+            patient=self.patient,
+        )
