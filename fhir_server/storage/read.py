@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -25,6 +26,7 @@ SELECT {_OF_R} FROM unnest(%s, %s) AS k(type, id) JOIN resource r ON r.type = k.
 """
 _FOR_WRITE = "rid, type, id, version, updated, live, method, tail, pid, d0, posts, digests"
 _OLD = f"SELECT {_FOR_WRITE} FROM resource WHERE type = %s AND id = %s"
+_OLDS = f"SELECT {_FOR_WRITE} FROM resource WHERE (type, id) IN (SELECT * FROM unnest(%s, %s))"
 _LOCK = f"""
 SELECT {_FOR_WRITE} FROM resource WHERE (type, id) IN (SELECT * FROM unnest(%s, %s)) ORDER BY type, id FOR UPDATE
 """
@@ -73,6 +75,14 @@ async def old(conn: AsyncConnection[Any], type_name: str, id_: str) -> Old | Non
     return Old(*found) if found else None
 
 
+async def olds(conn: AsyncConnection[Any], keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Old]:
+    """Return the current rows of (type number, id) keys, not locked."""
+    listed = list(keys)
+    columns = Int2s([t for t, _ in listed]), Texts([i for _, i in listed])
+    cursor = await conn.execute(_OLDS, columns, binary=True)
+    return {(row[1], row[2]): Old(*row) for row in await cursor.fetchall()}
+
+
 async def lock(conn: AsyncConnection[Any], keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Old]:
     """Return the current rows of (type number, id) keys, locked in one order against other writers."""
     ordered = sorted(set(keys))
@@ -82,3 +92,11 @@ async def lock(conn: AsyncConnection[Any], keys: Iterable[tuple[int, str]]) -> d
     cursor = await conn.execute(_LOCK, columns, binary=True)
     return {(row[1], row[2]): Old(*row) for row in await cursor.fetchall()}
 
+
+async def clock(conn: AsyncConnection[Any]) -> datetime:
+    """Return the database's time, rounded up to the millisecond: no version of this transaction is older."""
+    cursor = await conn.execute("SELECT date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')")
+    found = await cursor.fetchone()
+    assert found is not None
+    moment: datetime = found[0]
+    return moment

@@ -25,7 +25,8 @@ _ONE_MS = timedelta(milliseconds=1)
 class Write(msgspec.Struct):
     """One version to be written.
 
-    Shape:  `old` is the row it replaces (None: a new resource); `tail` None deletes; `pid` and `edges` are `rows`'
+    Shape:  `old` is the row it replaces (None: a new resource); `tail` None deletes; `amends` keeps the
+            version number and the history; `pid` and `edges` are `rows`'
             patient and edges as row numbers
     """
 
@@ -39,6 +40,7 @@ class Write(msgspec.Struct):
     pid: int | None = None
     edges: Edges = []
     version: int = 1
+    amends: bool = False
     digests: list[int] = []
 
     def __post_init__(self) -> None:
@@ -64,10 +66,16 @@ def deleted(old: Old) -> Write:
     return Write(old.rid, old.type, old.id, DELETE, None, IndexRows(), old, pid=old.pid, version=old.version + 1)
 
 
+def amended(first: Write, row: Row, tail: bytes, rows: IndexRows) -> Write:
+    """Return the write that gives a version of this same transaction its final content."""
+    before = Old(*msgspec.structs.astuple(row), first.pid, first.rows.d0, first.rows.posts, first.digests)
+    return Write(first.rid, first.type, first.id, first.method, tail, rows, before, version=row.version, amends=True)
+
+
 async def apply(conn: AsyncConnection[Any], writes: Sequence[Write], now: datetime | None = None) -> list[Row] | None:
     """Write all of `writes` in one statement and return their rows in that order, None where a race was lost.
 
-    Shape:  each resource at most once; without a surrounding transaction the statement is one
+    Shape:  each resource at most once; amendments come alone; without a surrounding transaction the statement is one
     Units:  `now` the transaction's instant, at the millisecond; None takes the clock of the statement
     """
     statement, values = _statement(writes, now)
@@ -83,7 +91,7 @@ def _statement(writes: Sequence[Write], now: datetime | None) -> tuple[bytes, li
     moved = [w for w in writes if w.old is not None]
     parts: list[str] = []
     values: list[PgArray] = []
-    for name, group in (("new", new), ("moved", moved)):
+    for name, group in (("new", new), ("amended" if moved and moved[0].amends else "moved", moved)):
         if group:
             parts.append(name)
             values += _resource_columns(group, now)
@@ -127,6 +135,8 @@ def _resource_columns(writes: Sequence[Write], now: datetime | None) -> list[PgA
 
 def _moment(write: Write, now: datetime | None) -> datetime | None:
     """Return the version's instant: never before the one it replaces."""
+    if write.amends and write.old is not None:
+        return write.old.updated
     if now is not None and write.old is not None:
         return max(now, write.old.updated + _ONE_MS)
     return now
@@ -201,19 +211,22 @@ _SLICES = """w.pid, w.d0, w.d1, a.tokens[w.t0 + 1 : w.t1], a.posts[w.p0 + 1 : w.
 a.present[w.e0 + 1 : w.e1], a.digests[w.g0 + 1 : w.g1], w.tail"""
 _CLOCK = "date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')"
 
+_MOVED = f"""w AS MATERIALIZED (SELECT w.*, a.* FROM {_RESOURCE}), moved AS (
+UPDATE resource r SET version = w.version, updated = COALESCE(w.updated, GREATEST({_CLOCK},
+r.updated + interval '1 millisecond')), live = w.live, method = w.method,
+(pid, d0, d1, tokens, posts, present, digests, tail) = (SELECT {_SLICES.replace("a.", "w.")})
+FROM w WHERE r.rid = w.rid AND r.version = {{before}} RETURNING r.rid, r.updated)"""
+
 _SQL = {
     "new": f"""new AS (
 INSERT INTO resource (rid, type, id, version, updated, live, method, pid, d0, d1, tokens, posts, present, digests, tail)
 SELECT w.rid, w.type, w.id, w.version, COALESCE(w.updated, {_CLOCK}), w.live, w.method, {_SLICES}
 FROM {_RESOURCE} ON CONFLICT (type, id) DO NOTHING RETURNING rid, updated)""",
-    "moved": f"""w AS MATERIALIZED (SELECT w.*, a.* FROM {_RESOURCE}), moved AS (
-UPDATE resource r SET version = w.version, updated = COALESCE(w.updated, GREATEST({_CLOCK},
-r.updated + interval '1 millisecond')), live = w.live, method = w.method,
-(pid, d0, d1, tokens, posts, present, digests, tail) = (SELECT {_SLICES.replace("a.", "w.")})
-FROM w WHERE r.rid = w.rid AND r.version = w.version - 1 RETURNING r.rid, r.updated), history AS (
+    "moved": f"""{_MOVED.format(before="w.version - 1")}, history AS (
 INSERT INTO resource_version (rid, version, type, updated, live, method, tail)
 SELECT r.rid, r.version, r.type, r.updated, r.live, r.method, r.tail
 FROM resource r JOIN moved USING (rid) WHERE r.version > 0)""",
+    "amended": _MOVED.format(before="w.version"),
     "-posts": """no_posts AS (DELETE FROM posting p USING unnest(%s, %s, %s) AS x(rid, h, d0), moved
 WHERE p.h = x.h AND p.d0 = x.d0 AND p.rid = x.rid AND moved.rid = x.rid)""",
     "-strings": """no_strings AS (DELETE FROM idx_string i USING unnest(%s) AS x(rid), moved
@@ -238,13 +251,16 @@ SELECT x.* FROM unnest(%s, %s, %s) AS x(src, param, dst) JOIN done ON done.rid =
 }
 
 
+_RESOURCES = {"new", "moved", "amended"}
+
+
 @cache
 def _text(parts: tuple[str, ...]) -> bytes:
     """Return the statement made of `parts`; there are few shapes, so that each is prepared once a connection."""
     pieces = []
     for position, part in enumerate(parts):
         pieces.append(_SQL[part])
-        if part in ("new", "moved") and parts[position + 1 : position + 2] != ("moved",):
-            made = [name for name in ("new", "moved") if name in parts]
+        if part in _RESOURCES and not _RESOURCES.intersection(parts[position + 1 :]):
+            made = ["moved" if name == "amended" else name for name in parts[: position + 1]]
             pieces.append("done AS (" + " UNION ALL ".join(f"SELECT rid, updated FROM {name}" for name in made) + ")")
     return ("WITH " + ", ".join(pieces) + " SELECT rid, updated FROM done").encode()

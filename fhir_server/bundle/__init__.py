@@ -1,0 +1,1 @@
+"""Batches and transactions: entries parsed, planned, written at once, answered in order."""
