@@ -1,0 +1,240 @@
+"""Every problem of a resource, with FHIRPath expression and text: what is told when the gate says no."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from resources.definitions import Element, TypeDef, definitions
+from resources.outcome import Issue, Severity
+from resources.validate.elements import (
+    RELATIVE_HELP,
+    bound_codes,
+    choices,
+    extensible,
+    is_bound,
+    is_primitive,
+    is_resource,
+    primitive_check,
+)
+from resources.validate.narrative import div_problem, is_blank
+from resources.validate.primitives import PRIMITIVES, holds
+
+MAX_ISSUES = 1000
+"""Problems listed at most: an answer must not outgrow what was asked."""
+_SHOWN = 60
+_LISTED_CODES = 12
+
+
+class _FullError(Exception):
+    """As many issues were found as we list."""
+
+
+def explain(resource: Any) -> list[Issue]:
+    """Return all problems of `resource`, at most `MAX_ISSUES`, in the order in which they stand in it."""
+    explainer = _Explainer()
+    try:
+        explainer.resource(resource, "")
+    except _FullError:
+        explainer.issues.append(
+            Issue("informational", f"Only the first {MAX_ISSUES} problems are listed", severity="information")
+        )
+    return explainer.issues
+
+
+class _Explainer:
+    def __init__(self) -> None:
+        self.issues: list[Issue] = []
+
+    def _say(self, code: str, path: str, text: str, severity: Severity = "error") -> None:
+        if len(self.issues) >= MAX_ISSUES:
+            raise _FullError
+        self.issues.append(Issue(code, text, (path,) if path else (), severity))
+
+    def resource(self, value: Any, path: str, contained: bool = False) -> None:
+        """Check a resource at `path`, which is empty for the outermost one."""
+        if type(value) is not dict:
+            self._say("structure", path, f"A resource must be a JSON object, not {_kind(value)}")
+            return
+        name = value.get("resourceType")
+        if type(name) is not str:
+            self._say("structure", path, "A resource must have a resourceType")
+        elif not definitions().is_resource(name):
+            self._say("structure", path, f"Unknown resource type {_shown(name)}")
+        else:
+            if contained and "contained" in value:
+                self._say(
+                    "invariant", f"{path}.contained", "A contained resource must not contain others (dom-2)"
+                )
+            self._object(value, definitions().type(name), path or name)
+
+    def _object(self, value: Any, typedef: TypeDef, path: str) -> None:
+        if type(value) is not dict:
+            self._say("structure", path, f"{typedef.name} must be a JSON object, not {_kind(value)}")
+            return
+        if not value:
+            self._say("structure", path, "An object must not be empty")
+            return
+        self._names(value, typedef, path)
+        for key, (element, code) in typedef.by_json.items():
+            if key in value or "_" + key in value:
+                self._element(value, key, element, code, f"{path}.{element.name}")
+        self._presence(value, typedef, path)
+
+    def _names(self, value: dict[str, Any], typedef: TypeDef, path: str) -> None:
+        known = typedef.by_json
+        for key in value:
+            name = key[1:] if key[:1] == "_" else key
+            if name not in known and not (key == "resourceType" and is_resource(typedef.name)):
+                self._say("structure", f"{path}.{name}", f"Unknown element {_shown(key)} in {typedef.name}")
+            elif name != key and not extensible(*known[name]):
+                self._say(
+                    "structure", f"{path}.{name}", f"{_shown(key)}: {name!r} cannot carry an id or extensions"
+                )
+
+    def _presence(self, value: dict[str, Any], typedef: TypeDef, path: str) -> None:
+        present = {key[1:] if key[:1] == "_" else key for key in value}
+        for element in typedef.elements.values():
+            keys = present.intersection(key for key, _ in element.json_keys())
+            if element.min and not keys:
+                self._say("required", f"{path}.{element.name}", f"{typedef.name} must have {_title(element)}")
+            if len(keys) > 1:
+                listed = ", ".join(sorted(keys))
+                self._say(
+                    "structure",
+                    f"{path}.{element.name}",
+                    f"Only one of {_title(element)} is allowed: {listed}",
+                )
+        if typedef.name == "Extension":
+            self._extension(present, typedef, path)
+        elif present == {"id"} and not is_resource(typedef.name):
+            self._say(
+                "invariant", path, f"{typedef.name} must have a value or children beside its id (ele-1)"
+            )
+
+    def _extension(self, present: set[str], typedef: TypeDef, path: str) -> None:
+        ((_, values),) = choices(typedef)
+        if bool(values & present) is ("extension" in present):
+            self._say(
+                "invariant", path, "An Extension must have either a value or extensions, not both (ext-1)"
+            )
+
+    def _element(self, holder: dict[str, Any], key: str, element: Element, code: str, path: str) -> None:
+        if not element.many:
+            if key in holder:
+                self._value(holder[key], element, code, path)
+            if "_" + key in holder and extensible(element, code):
+                self._companion(holder["_" + key], path, alone=key not in holder)
+            return
+        beside = holder.get("_" + key) if extensible(element, code) else None
+        if key in holder and self._is_array(holder[key], path):
+            for index, value in enumerate(holder[key]):
+                if value is None and type(beside) is list and is_primitive(code):
+                    continue
+                self._value(value, element, code, f"{path}[{index}]")
+        if "_" + key in holder and extensible(element, code) and self._is_array(beside, path, "_"):
+            self._companions(holder, key, path)
+
+    def _companions(self, holder: dict[str, Any], key: str, path: str) -> None:
+        beside = holder["_" + key]
+        values = holder.get(key, [None] * len(beside))
+        if type(values) is not list:
+            return
+        if len(values) != len(beside):
+            text = f"The arrays {key!r} and {'_' + key!r} must be of one length, filled up with null"
+            self._say("structure", path, text)
+            values = values + [None] * (len(beside) - len(values))
+        for index, other in enumerate(beside):
+            if other is not None:
+                self._companion(other, f"{path}[{index}]", alone=values[index] is None)
+        for index, value in enumerate(values):
+            if value is None and (index >= len(beside) or beside[index] is None):
+                self._say("structure", f"{path}[{index}]", f"null in both {key!r} and {'_' + key!r}")
+
+    def _is_array(self, value: Any, path: str, prefix: str = "") -> bool:
+        if type(value) is not list:
+            name = prefix + path.rpartition(".")[2]
+            self._say("structure", path, f"{name!r} repeats and must be a JSON array, not {_kind(value)}")
+        elif not value:
+            self._say("structure", path, "An array must not be empty")
+        return type(value) is list and bool(value)
+
+    def _companion(self, value: Any, path: str, alone: bool) -> None:
+        if type(value) is not dict or not value:
+            self._say("structure", path, "Beside a primitive stands an object with an id or extensions")
+            return
+        if alone and "extension" not in value:
+            self._say("invariant", path, "An element must have a value or children beside its id (ele-1)")
+        typedef = definitions().type("Element")
+        self._names(value, typedef, path)
+        for key, (element, code) in typedef.by_json.items():
+            if key in value or "_" + key in value:
+                self._element(value, key, element, code, f"{path}.{key}")
+
+    def _value(self, value: Any, element: Element, code: str, path: str) -> None:
+        if value is None:
+            self._say("structure", path, "null is only allowed in an array beside one with extensions")
+        elif is_primitive(code):
+            self._primitive(value, element, code, path)
+        elif code == "Resource":
+            self.resource(value, path, contained=element.name == "contained")
+        else:
+            before = len(self.issues)
+            self._object(value, definitions().type(code), path)
+            codes = bound_codes(element) if code in ("CodeableConcept", "Coding") else None
+            if codes is not None and not self._wrong_since(before) and not is_bound(codes, value):
+                self._unbound(element, path, f"{code} has no coding of")
+
+    def _wrong_since(self, before: int) -> bool:
+        return any(issue.severity == "error" for issue in self.issues[before:])
+
+    def _primitive(self, value: Any, element: Element, code: str, path: str) -> None:
+        if code == "xhtml":
+            problem = div_problem(value) if type(value) is str else f"it must be a string, not {_kind(value)}"
+            if problem:
+                self._say("invariant", path, f"The narrative is not allowed: {problem} (txt-1)")
+            elif is_blank(value):
+                self._say(
+                    "invariant", path, "The narrative shows neither text nor an image (txt-2)", "warning"
+                )
+        elif not holds(PRIMITIVES[code].check, value):
+            self._say("value", path, f"{_shown(value)} is not {PRIMITIVES[code].expected}")
+        elif not holds(primitive_check(element, code), value):
+            if code == "code":
+                self._unbound(element, path, f"{_shown(value)} is not a code of")
+            else:
+                self._say("value", path, f"{_shown(value)} is not a reference: {RELATIVE_HELP}")
+        elif code in ("string", "markdown") and value.isspace():
+            self._say("value", path, "Text should not be white space only", "warning")
+
+    def _unbound(self, element: Element, path: str, text: str) -> None:
+        assert element.binding is not None
+        codes = sorted({code for _, code in bound_codes(element) or ()})
+        listed = ", ".join(codes[:_LISTED_CODES]) + (", …" if len(codes) > _LISTED_CODES else "")
+        self._say("code-invalid", path, f"{text} {element.binding[1]} ({listed})")
+
+
+def _title(element: Element) -> str:
+    return f"{element.name}[x]" if element.choice else f"{element.name!r}"
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (Decimal, int)) and not isinstance(value, bool):
+        text = f"{Decimal(value):.6E}" if value.__abs__() > 10**20 else str(value)
+    elif isinstance(value, (dict, list)):
+        return _kind(value)
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def errors(issues: list[Issue]) -> Iterator[Issue]:
+    """Yield the issues for which a resource is refused."""
+    return (issue for issue in issues if issue.severity in ("error", "fatal"))
