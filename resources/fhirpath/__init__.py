@@ -2,7 +2,8 @@
 
 from resources.fhirpath.environment import DEFAULT, USER, Limits
 from resources.fhirpath.expression import Expression, compile
+from resources.fhirpath.extract import extractor
 from resources.fhirpath.ports import register
 from resources.fhirpath.values import Location, Typed
 
-__all__ = ["DEFAULT", "USER", "Expression", "Limits", "Location", "Typed", "compile", "register"]
+__all__ = ["DEFAULT", "USER", "Expression", "Limits", "Location", "Typed", "compile", "extractor", "register"]

@@ -8,9 +8,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from resources.definitions import definitions
 from resources.fhirpath.compiler import build
 from resources.fhirpath.environment import DEFAULT, Environment, Limits, Resolve
 from resources.fhirpath.errors import evaluation_error, too_costly
+from resources.fhirpath.generate import Direct, generate_one
 from resources.fhirpath.model import is_type, kind_of
 from resources.fhirpath.parser import parse
 from resources.fhirpath.syntax import Expr
@@ -22,12 +24,14 @@ _NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 class Expression:
     """An expression, parsed and compiled once."""
 
-    __slots__ = ("_closure", "text", "tree")
+    __slots__ = ("_closure", "_direct", "search", "text", "tree")
 
     def __init__(self, text: str, tree: Expr, search: bool) -> None:
         self.text = text
         self.tree = tree
+        self.search = search
         self._closure = build(tree, search)
+        self._direct: dict[str, Direct | None] = {}
 
     def evaluate(
         self,
@@ -45,8 +49,26 @@ class Expression:
                 resource but an element; `strict` refuses steps that no type has
         Errors: FhirError 400 'invalid', 'too-costly' beyond the limits
         """
+        if not strict and type_name is None:
+            direct = self._direct_for(resource.get("resourceType"))
+            if direct is not None:
+                return self._run_direct(direct, resource)
         items = self.items(resource, variables, resolve, limits, strict, type_name)
         return [value for value in map(plain, items) if value is not None]
+
+    def _direct_for(self, name: Any) -> Direct | None:
+        """Return the generated code for one type of resource, None where the expression needs the closures."""
+        if name in self._direct:
+            return self._direct[name]
+        direct = generate_one(name, self.tree, self.search) if definitions().is_resource(name) else None
+        self._direct[name] = direct
+        return direct
+
+    def _run_direct(self, direct: Direct, resource: Json) -> list[Any]:
+        try:
+            return [value for value, _ in direct(resource)[0]]
+        except (TypeError, AttributeError, KeyError, IndexError, ValueError) as problem:
+            raise evaluation_error(f"the resource has not the shape of its type ({problem})", self.text) from None
 
     def nodes(
         self,
