@@ -18,7 +18,6 @@ from fhir_server.rest.config import RestConfig
 from fhir_server.rest.health import figures, live, ready
 from fhir_server.rest.page import home
 from fhir_server.rest.server import FhirServer, sample
-from fhir_server.search.hashing import load_keys
 from fhir_server.settings import Settings
 from fhir_server.storage.store import Store
 from fhir_server.version import NAME, VERSION
@@ -69,8 +68,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: FhirServer = app.state.fhir
     definitions()
     server.store = await Store.open(server.settings.database_url)
-    async with server.store.pool.connection() as conn:
-        await load_keys(conn)
     gc.freeze()
     sampler = asyncio.create_task(sample(server))
     try:

@@ -10,6 +10,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 
@@ -17,7 +18,7 @@ def _folder() -> str:
     """Return the folder of all workers' figures, made here unless a parent process made it."""
     known = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if known:
-        os.makedirs(known, exist_ok=True)
+        Path(known).mkdir(parents=True, exist_ok=True)
         return known
     made, owner = tempfile.mkdtemp(prefix="healthbuddy-metrics-"), os.getpid()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = made

@@ -115,24 +115,24 @@ def _typed(method: str, parts: list[str]) -> Route:
 
 
 def _instance(method: str, parts: list[str]) -> Route:
-    type_name, id = _known_type(parts), parts[1]
-    if not ID.fullmatch(id):
-        raise _bad_id(id, "id")
-    return Route(_pick(_INSTANCE, method), type_name, id)
+    type_name, id_ = _known_type(parts), parts[1]
+    if not ID.fullmatch(id_):
+        raise _bad_id(id_, "id")
+    return Route(_pick(_INSTANCE, method), type_name, id_)
 
 
 def _under_instance(method: str, type_name: str, parts: list[str]) -> Route:
-    id, third = parts[1], parts[2]
-    if not ID.fullmatch(id):
-        raise _bad_id(id, "id")
+    id_, third = parts[1], parts[2]
+    if not ID.fullmatch(id_):
+        raise _bad_id(id_, "id")
     if third == "_history" and len(parts) == 3:
-        return Route(_pick(_HISTORY, method), type_name, id)
+        return Route(_pick(_HISTORY, method), type_name, id_)
     if third == "_history" and len(parts) == 4:
         if not ID.fullmatch(parts[3]):
             raise _bad_id(parts[3], "version id")
-        return Route(_pick(_VREAD, method), type_name, id, parts[3])
+        return Route(_pick(_VREAD, method), type_name, id_, parts[3])
     if third.startswith("$"):
-        return Route(_pick(_OPERATION, method), type_name, id, operation=_operation(parts, 3))
+        return Route(_pick(_OPERATION, method), type_name, id_, operation=_operation(parts, 3))
     if third == "*" or definitions().is_resource(third):
         raise FhirError(
             404, "not-supported", f"Compartment search '{'/'.join(parts)[:200]}' is not supported yet"
@@ -167,6 +167,6 @@ def _unknown(parts: list[str]) -> FhirError:
     return FhirError(404, "not-found", f"There is nothing at '{'/'.join(parts)[:200]}'")
 
 
-def _bad_id(id: str, what: str) -> FhirError:
-    text = f"'{id[:80]}' is not a valid {what}: 1 to 64 of A-Z a-z 0-9 - ."
+def _bad_id(id_: str, what: str) -> FhirError:
+    text = f"'{id_[:80]}' is not a valid {what}: 1 to 64 of A-Z a-z 0-9 - ."
     return FhirError(400, "value", text)

@@ -38,7 +38,7 @@ _PER_TYPE = (
 )  # fmt: skip
 _SYSTEM = ("transaction", "batch", "search-system", "history-system")
 
-_SECURITY = "There is no authorization yet: the server binds to the loopback interface only and serves whoever can reach it."
+_SECURITY = "There is no authorization yet: the server binds to loopback only and serves whoever can reach it."
 
 
 async def capabilities(session: Session, request: Request) -> Result:

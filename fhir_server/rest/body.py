@@ -14,7 +14,7 @@ from resources.outcome import FhirError
 _STEP = 1 << 20
 
 
-class Disconnected(Exception):
+class DisconnectedError(Exception):
     """The client went away before its request was complete: nobody is there to answer."""
 
 
@@ -31,7 +31,7 @@ async def read_body(
 
     Units:  `limit` in bytes, packed and unpacked alike; `patience` in seconds for the whole body. The caller gives
             the bytes back to `budget`.
-    Errors: 413 too-long, 415 not-supported encoding, 400 structure, 408 timeout, 503 throttled; Disconnected
+    Errors: 413 too-long, 415 not-supported encoding, 400 structure, 408 timeout, 503 throttled; DisconnectedError
     """
     announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced[:18]) > limit:
@@ -58,9 +58,7 @@ async def _stream(
     try:
         async with asyncio.timeout(patience):
             while True:
-                if message["type"] == "http.disconnect":
-                    raise Disconnected
-                added = sink.feed(message.get("body", b""))
+                added = sink.feed(_chunk(message))
                 budget.take(added)
                 taken += added
                 if not message.get("more_body"):
@@ -72,6 +70,13 @@ async def _stream(
             text = "The request body did not arrive in time"
             raise FhirError(408, "timeout", text, headers={"Connection": "close"}) from None
         raise
+
+
+def _chunk(message: Any) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise DisconnectedError
+    chunk: bytes = message.get("body", b"")
+    return chunk
 
 
 class _Plain:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 
 from resources.outcome import FhirError
@@ -60,10 +61,8 @@ class Gate:
         if turn.done() and not turn.cancelled():
             self.leave()
             return
-        try:
+        with contextlib.suppress(ValueError):
             self.waiting.remove(turn)
-        except ValueError:
-            pass
 
 
 class Budget:

@@ -46,7 +46,8 @@ pre {{ background: var(--card); border: 1px solid var(--line); border-radius: .5
 <h2>Where things are</h2>
 <ul>
 <li><a href="/fhir/metadata">/fhir/metadata</a> <span>what this server can do, as a CapabilityStatement</span></li>
-<li><a href="/fhir/Patient?_count=10&amp;_pretty=true&amp;_format=json">/fhir/Patient</a> <span>the first patients</span></li>
+<li><a href="/fhir/Patient?_count=10&amp;_pretty=true&amp;_format=json">/fhir/Patient</a>
+  <span>the first patients</span></li>
 <li><a href="/docs">/docs</a> <span>the application interface beside FHIR</span></li>
 <li><a href="/health/ready">/health/ready</a> <span>is it ready to serve</span></li>
 <li><a href="/metrics">/metrics</a> <span>figures for Prometheus</span></li>

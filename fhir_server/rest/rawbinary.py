@@ -19,19 +19,19 @@ _FHIR_NAMES = (JSON, XML, "application/json+fhir", "application/xml+fhir")
 _GENERIC = ("application/json", "text/json", "application/xml", "text/xml")
 _MIME = re.compile(
     r"[a-z0-9!#$&^_.+\-]{1,64}/[a-z0-9!#$&^_.+\-]{1,64}(?:\s*;\s*[a-z0-9_\-]{1,32}=\"?[a-z0-9!#$&^_.+\-]{1,64}\"?){0,4}",
-    re.I,
+    re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"[A-Za-z0-9:/._\-?=|%&#]{1,512}")
 
 INLINE = re.compile(
     r"(?:image/(?:png|jpeg|gif|webp|bmp|tiff)|text/plain|text/csv|application/pdf|application/dicom"
     r"|(?:audio|video)/[a-z0-9.+\-]+|application/octet-stream)(?:\s*;.*)?",
-    re.I,
+    re.IGNORECASE,
 )
 """Types a browser shows without running anything; all others are handed out as downloads."""
 
 
-def resource_of(body: bytes, media: MediaType, header: str, security: str | None, id: str) -> dict[str, Any]:
+def resource_of(body: bytes, media: MediaType, header: str, security: str | None, id_: str) -> dict[str, Any]:
     """Return the Binary resource that a POST or PUT to Binary means.
 
     Shape:  a body that is itself a Binary in FHIR JSON or XML is taken as the resource, whatever else is content;
@@ -43,8 +43,8 @@ def resource_of(body: bytes, media: MediaType, header: str, security: str | None
         if sent is not None:
             return sent
     resource: dict[str, Any] = {"resourceType": "Binary", "contentType": header.strip()}
-    if id:
-        resource["id"] = id
+    if id_:
+        resource["id"] = id_
     if security is not None:
         if not _REFERENCE.fullmatch(security):
             raise FhirError(400, "value", "X-Security-Context must hold a reference such as Patient/1")

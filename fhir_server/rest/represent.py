@@ -50,7 +50,7 @@ def _subset_entry(entry: dict[str, Any], answer: Answer) -> dict[str, Any]:
     if "resource" not in entry:
         return entry
     included = entry.get("search", {}).get("mode") == "include"
-    if included and not answer.summary == "data" and answer.elements:
+    if included and answer.elements:
         return entry
     return {**entry, "resource": _subset(entry["resource"], answer)}
 

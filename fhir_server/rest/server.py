@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from fhir_server import metrics, operations
 from fhir_server.exchange import Handler, Session
 from fhir_server.logs import AccessLog
-from fhir_server.rest.body import Disconnected, read_body
+from fhir_server.rest.body import DisconnectedError, read_body
 from fhir_server.rest.call import Call, Reply, parse_pairs
 from fhir_server.rest.config import RestConfig
 from fhir_server.rest.errors import as_fhir_error
@@ -58,7 +58,7 @@ class FhirServer:
         call = Call(scope, self.prefix, self.config.public_base)
         try:
             reply = await self._answer(call, scope, receive)
-        except Disconnected:
+        except DisconnectedError:
             return
         except Exception as error:
             reply = await error_reply(call, as_fhir_error(error, call.id))
