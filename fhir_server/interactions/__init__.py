@@ -1,0 +1,48 @@
+"""The interactions, one file each, and the table that names them."""
+
+from __future__ import annotations
+
+from fhir_server.exchange import Handler, Request, Result, Session
+from fhir_server.interactions.capabilities import capabilities
+from fhir_server.interactions.create import create
+from fhir_server.interactions.delete import delete
+from fhir_server.interactions.history import history
+from fhir_server.interactions.patch import patch
+from fhir_server.interactions.read import read
+from fhir_server.interactions.search import search_system, search_type
+from fhir_server.interactions.transaction import bundle_handler
+from fhir_server.interactions.update import update
+from fhir_server.interactions.vread import vread
+from fhir_server.operations import find
+from fhir_server.routing import route
+from resources.outcome import FhirError
+
+__all__ = ["HANDLERS", "dispatch"]
+
+
+async def dispatch(session: Session, request: Request) -> Result:
+    """Answer `request` by the interaction that its method and path name; raises FhirError."""
+    found = route(request.method, request.path)
+    if found.interaction == "operation":
+        return await find(found, request.method).handler(session, request)
+    handler = HANDLERS.get(found.interaction)
+    if handler is None:
+        raise FhirError(404, "not-supported", f"The interaction {found.interaction} is not supported")
+    return await handler(session, request)
+
+
+HANDLERS: dict[str, Handler] = {
+    "capabilities": capabilities,
+    "create": create,
+    "delete": delete,
+    "history-instance": history,
+    "history-system": history,
+    "history-type": history,
+    "patch": patch,
+    "read": read,
+    "search-system": search_system,
+    "search-type": search_type,
+    "transaction": bundle_handler(dispatch),
+    "update": update,
+    "vread": vread,
+}
