@@ -1,0 +1,178 @@
+"""What can be set, from where, and what it means; `docs/reference/settings.md` is generated from this file.
+
+Precedence: environment (HEALTHBUDDY_…), `.env`, `healthbuddy.toml`, the defaults here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from resources.definitions import cache_file
+
+PREFIX = "HEALTHBUDDY_"
+SOURCE_TREE = Path(__file__).resolve().parents[1]
+MIB = 1 << 20
+
+
+def _default_data_dir() -> Path:
+    """Return `.data` of a source tree, the user's data folder for an installed program."""
+    if (SOURCE_TREE / "pyproject.toml").exists():
+        return SOURCE_TREE / ".data"
+    shared = os.environ.get("XDG_DATA_HOME")
+    return (Path(shared) if shared else Path.home() / ".local" / "share") / "healthbuddy"
+
+
+def _time_zone(name: str) -> str:
+    if name != "UTC" and name not in available_timezones():
+        raise ValueError(f"'{name}' is no IANA time zone such as Europe/Vienna")
+    return name
+
+
+def _base_url(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError("a base URL starts with http:// or https://")
+    return url.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True)
+
+    # Where it listens
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. Only loopback until authorization exists."
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        "",
+        description="The FHIR base to write into answers, such as `https://ehr.example.org/fhir`. "
+        "Empty: follow the request's Host header.",
+    )
+    workers: int = Field(
+        0, ge=0, le=64, description="Web worker processes; 0: one per processor, at least 2, at most 8."
+    )
+
+    # Database
+    database_url: str = Field(
+        "",
+        repr=False,
+        description="URL of a PostgreSQL 15 or newer: `postgresql://user:password@host/database`. "
+        "Empty: an embedded one in the data folder.",
+    )
+    pool_size: int = Field(10, ge=1, le=200, description="Most database connections of one worker.")
+    pool_timeout_s: float = Field(
+        10.0, gt=0, le=300, description="Seconds a request waits for a database connection before 503."
+    )
+    statement_timeout_s: float = Field(
+        10.0, gt=0, le=3600, description="Seconds one SQL statement may take before 503 `timeout`."
+    )
+    postgres_options: dict[str, str] = Field(
+        {},
+        description="Settings of the embedded PostgreSQL that win over ours, as JSON: "
+        '`{"shared_buffers": "2GB"}`.',
+    )
+
+    # Limits
+    max_body_bytes: int = Field(50 * MIB, ge=1024, description="Largest request body; more is answered 413.")
+    body_budget_bytes: int = Field(
+        128 * MIB, ge=1024, description="Bytes of request bodies that one worker holds at a time."
+    )
+    bundle_entries_max: int = Field(
+        10_000, ge=1, le=1_000_000, description="Most entries of one batch or transaction."
+    )
+    conditional_delete_max: int = Field(
+        1_000,
+        ge=1,
+        le=100_000,
+        description="Most resources that one conditional delete may remove; more is answered 412.",
+    )
+    in_flight: int = Field(64, ge=1, description="Requests that one worker works on at a time.")
+    queue: int = Field(256, ge=0, description="Requests that may wait in one worker; more are answered 503.")
+    queue_seconds: float = Field(
+        5.0, gt=0, description="Seconds a request may wait before it is answered 503."
+    )
+    heavy_lane_bytes: int = Field(
+        256 * 1024,
+        ge=0,
+        description="Body size from which on a request is worked on in the worker's second process.",
+    )
+    heavy_lane_in_flight: int = Field(4, ge=1, description="Requests that a heavy lane works on at a time.")
+    shutdown_s: float = Field(
+        20.0, ge=0, le=600, description="Seconds that running requests get to finish when the server stops."
+    )
+
+    # Meaning
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "UTC", description="IANA time zone of dates that come without one, in data and in searches."
+    )
+
+    # Folders
+    data_dir: Path = Field(
+        default_factory=_default_data_dir,
+        description="Folder of the embedded database and the loader's state. "
+        "Default: `.data` in a source tree, else `~/.local/share/healthbuddy`.",
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: cache_file().parent,
+        description="Folder of the compiled FHIR definitions. Default: `.cache` in the source tree.",
+    )
+
+    # Demo and logs
+    demo_patients: int = Field(
+        50,
+        ge=0,
+        le=100_000,
+        description="Patients of demo data loaded at the first start of an embedded database; 0: none.",
+    )
+    demo_seed: int = Field(7, description="Seed of the demo data: the same seed gives the same people.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged."
+    )
+    access_log: bool = Field(False, description="Whether each request is logged (without query and ids).")
+
+    @property
+    def worker_count(self) -> int:
+        """How many web workers to run."""
+        return self.workers or min(max(os.cpu_count() or 2, 2), 8)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of zone-less dates."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Where the embedded PostgreSQL lives."""
+        return self.data_dir / "postgres"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is the embedded one."""
+        return not self.database_url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, the strongest first."""
+        toml = TomlConfigSettingsSource(
+            settings_cls, Path(os.environ.get(f"{PREFIX}CONFIG", "healthbuddy.toml"))
+        )
+        return init_settings, env_settings, dotenv_settings, toml
