@@ -15,6 +15,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -48,74 +49,89 @@ def _base_url(url: str) -> str:
 class Settings(BaseSettings):
     """The settings of one process."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
     # Where it listens
     host: str = Field(
-        "127.0.0.1", description="Address to listen on. Only loopback until authorization exists."
+        default="127.0.0.1", description="Address to listen on. Only loopback until authorization exists."
     )
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(
-        "",
+        default="",
         description="The FHIR base to write into answers, such as `https://ehr.example.org/fhir`. "
         "Empty: follow the request's Host header.",
     )
     workers: int = Field(
-        0, ge=0, le=64, description="Web worker processes; 0: one per processor, at least 2, at most 8."
+        default=0,
+        ge=0,
+        le=64,
+        description="Web worker processes; 0: one per processor, at least 2, at most 8.",
     )
 
     # Database
     database_url: str = Field(
-        "",
+        default="",
         repr=False,
         description="URL of a PostgreSQL 15 or newer: `postgresql://user:password@host/database`. "
         "Empty: an embedded one in the data folder.",
     )
-    pool_size: int = Field(10, ge=1, le=200, description="Most database connections of one worker.")
+    pool_size: int = Field(default=10, ge=1, le=200, description="Most database connections of one worker.")
     pool_timeout_s: float = Field(
-        10.0, gt=0, le=300, description="Seconds a request waits for a database connection before 503."
+        default=10.0,
+        gt=0,
+        le=300,
+        description="Seconds a request waits for a database connection before 503.",
     )
     statement_timeout_s: float = Field(
-        10.0, gt=0, le=3600, description="Seconds one SQL statement may take before 503 `timeout`."
+        default=10.0, gt=0, le=3600, description="Seconds one SQL statement may take before 503 `timeout`."
     )
     postgres_options: dict[str, str] = Field(
-        {},
+        default={},
         description="Settings of the embedded PostgreSQL that win over ours, as JSON: "
         '`{"shared_buffers": "2GB"}`.',
     )
 
     # Limits
-    max_body_bytes: int = Field(50 * MIB, ge=1024, description="Largest request body; more is answered 413.")
+    max_body_bytes: int = Field(
+        default=50 * MIB, ge=1024, description="Largest request body; more is answered 413."
+    )
     body_budget_bytes: int = Field(
-        128 * MIB, ge=1024, description="Bytes of request bodies that one worker holds at a time."
+        default=128 * MIB, ge=1024, description="Bytes of request bodies that one worker holds at a time."
     )
     bundle_entries_max: int = Field(
-        10_000, ge=1, le=1_000_000, description="Most entries of one batch or transaction."
+        default=10_000, ge=1, le=1_000_000, description="Most entries of one batch or transaction."
     )
     conditional_delete_max: int = Field(
-        1_000,
+        default=1_000,
         ge=1,
         le=100_000,
         description="Most resources that one conditional delete may remove; more is answered 412.",
     )
-    in_flight: int = Field(64, ge=1, description="Requests that one worker works on at a time.")
-    queue: int = Field(256, ge=0, description="Requests that may wait in one worker; more are answered 503.")
+    in_flight: int = Field(default=64, ge=1, description="Requests that one worker works on at a time.")
+    queue: int = Field(
+        default=256, ge=0, description="Requests that may wait in one worker; more are answered 503."
+    )
     queue_seconds: float = Field(
-        5.0, gt=0, description="Seconds a request may wait before it is answered 503."
+        default=5.0, gt=0, description="Seconds a request may wait before it is answered 503."
     )
     heavy_lane_bytes: int = Field(
-        256 * 1024,
+        default=256 * 1024,
         ge=0,
         description="Body size from which on a request is worked on in the worker's second process.",
     )
-    heavy_lane_in_flight: int = Field(4, ge=1, description="Requests that a heavy lane works on at a time.")
+    heavy_lane_in_flight: int = Field(
+        default=4, ge=1, description="Requests that a heavy lane works on at a time."
+    )
     shutdown_s: float = Field(
-        20.0, ge=0, le=600, description="Seconds that running requests get to finish when the server stops."
+        default=20.0,
+        ge=0,
+        le=600,
+        description="Seconds that running requests get to finish when the server stops.",
     )
 
     # Meaning
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
-        "UTC", description="IANA time zone of dates that come without one, in data and in searches."
+        default="UTC", description="IANA time zone of dates that come without one, in data and in searches."
     )
 
     # Folders
@@ -131,16 +147,20 @@ class Settings(BaseSettings):
 
     # Demo and logs
     demo_patients: int = Field(
-        50,
+        default=50,
         ge=0,
         le=100_000,
         description="Patients of demo data loaded at the first start of an embedded database; 0: none.",
     )
-    demo_seed: int = Field(7, description="Seed of the demo data: the same seed gives the same people.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least level that is logged."
+    demo_seed: int = Field(
+        default=7, description="Seed of the demo data: the same seed gives the same people."
     )
-    access_log: bool = Field(False, description="Whether each request is logged (without query and ids).")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least level that is logged."
+    )
+    access_log: bool = Field(
+        default=False, description="Whether each request is logged (without query and ids)."
+    )
 
     @property
     def worker_count(self) -> int:
@@ -171,7 +191,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where values come from, the strongest first."""
+        """Return where values come from, the strongest first; raises SettingsError for unknown names."""
         toml = TomlConfigSettingsSource(
             settings_cls, Path(os.environ.get(f"{PREFIX}CONFIG", "healthbuddy.toml"))
         )
