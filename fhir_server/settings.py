@@ -192,7 +192,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from, the strongest first; raises SettingsError for unknown names."""
-        toml = TomlConfigSettingsSource(
-            settings_cls, Path(os.environ.get(f"{PREFIX}CONFIG", "healthbuddy.toml"))
-        )
+        del file_secret_settings
+        path = Path(os.environ.get(f"{PREFIX}CONFIG", "healthbuddy.toml"))
+        toml = TomlConfigSettingsSource(settings_cls, path)
+        if unknown := sorted(set(toml.toml_data) - set(settings_cls.model_fields)):
+            raise SettingsError(f"{path}: there is no setting called {', '.join(unknown)}")
         return init_settings, env_settings, dotenv_settings, toml
