@@ -1,0 +1,1 @@
+"""Code systems, value sets and units: what the codes in resources mean."""
