@@ -158,7 +158,9 @@ def reference_holders(resource: Json) -> list[Json]:
 
 def references(resource: Json) -> Iterator[tuple[Json, str]]:
     """Yield every Reference of `reference_holders` with its FHIRPath location ('Observation.performer[0]')."""
-    yield from _trace(resource, _table_of(resource.get("resourceType")), str(resource.get("resourceType", "")))
+    yield from _trace(
+        resource, _table_of(resource.get("resourceType")), str(resource.get("resourceType", ""))
+    )
 
 
 def conditional_references(resource: Json) -> list[tuple[Json, str]]:
@@ -215,15 +217,21 @@ def _gather(value: Any, table: _Table | None, found: _Found, bundles: bool = Tru
         elif kind == _REFERENCE:
             if type(child) is str:
                 found.references.append(value)
-        elif kind == _URI:
-            _gather_uri(value, key, child, found)
-        elif kind == _NARRATIVE:
-            if type(child) is str and ("href" in child or "src" in child):
-                found.narratives.append(value)
-        elif kind == _RESOURCE:
-            _gather_resource(child, found, bundles)
-        elif bundles:
-            _gather_bundle(child, found)
+        else:
+            _gather_other(value, key, kind, found, bundles)
+
+
+def _gather_other(holder: Json, key: str, kind: int, found: _Found, bundles: bool) -> None:
+    child = holder[key]
+    if kind == _URI:
+        _gather_uri(holder, key, child, found)
+    elif kind == _NARRATIVE:
+        if type(child) is str and ("href" in child or "src" in child):
+            found.narratives.append(holder)
+    elif kind == _RESOURCE:
+        _gather_resource(child, found, bundles)
+    elif bundles:
+        _gather_bundle(child, found)
 
 
 def _gather_uri(holder: Json, key: str, value: Any, found: _Found) -> None:
@@ -275,7 +283,9 @@ def _table(type_name: str) -> _Table:
     return known
 
 
-def _steps(typedef: TypeDef, key: str, element: Element, code: str) -> Iterator[tuple[str, tuple[int, _Table | None]]]:
+def _steps(
+    typedef: TypeDef, key: str, element: Element, code: str
+) -> Iterator[tuple[str, tuple[int, _Table | None]]]:
     if typedef.name == "Bundle" and key in ("entry", "link"):
         if key == "entry":
             yield key, (_BUNDLE, None)

@@ -20,7 +20,7 @@ BASE = "http://localhost:8000/fhir"
         (BASE + "/Patient/1", Reference("Patient/1", "Patient", "1")),
         ("HTTP://LOCALHOST:8000/fhir/Patient/1", Reference("Patient/1", "Patient", "1")),
         ("http://other/x/Patient/1", Reference("http://other/x/Patient/1", "Patient", "1", absolute=True)),
-        ("http://localhost:8000/FHIR/Patient/1", Reference("http://localhost:8000/FHIR/Patient/1", "Patient", "1", absolute=True)),
+        ("http://localhost:8000/F/Basic/1", Reference("http://localhost:8000/F/Basic/1", "Basic", "1", None, True)),
         ("urn:uuid:a", Reference("urn:uuid:a", absolute=True)),
         ("#x", Reference("", fragment="x")),
         ("#", Reference("", fragment="")),
@@ -57,7 +57,9 @@ def test_root_of_a_restful_full_url(full_url: str, root: str | None) -> None:
 
 def test_only_type_and_query_are_conditional() -> None:
     assert is_conditional("Patient?identifier=x")
-    assert not any(map(is_conditional, ["Patient/1?x=y", "Patient?", "?x=y", "http://x/Patient?x=y", "patient?x"]))
+    assert not any(
+        map(is_conditional, ["Patient/1?x=y", "Patient?", "?x=y", "http://x/Patient?x=y", "patient?x"])
+    )
 
 
 @given(st.text(max_size=40), st.sampled_from([None, BASE, BASE + "/", "http://h", ""]))
