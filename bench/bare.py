@@ -37,7 +37,7 @@ CREATE SEQUENCE bare_rid;
 CREATE TABLE bare_resource (
     rid bigint PRIMARY KEY, type smallint NOT NULL, id text COLLATE "C" NOT NULL, version int NOT NULL,
     updated timestamptz NOT NULL, live bool NOT NULL, d0 bigint NOT NULL, d1 bigint NOT NULL,
-    tokens bigint[] NOT NULL, posts bigint[] NOT NULL, present int[] NOT NULL, tail bytea COMPRESSION lz4 NOT NULL,
+    tokens bigint[] NOT NULL, posts bigint[] NOT NULL, present int[] NOT NULL, tail bytea NOT NULL,
     UNIQUE (type, id)
 );
 CREATE INDEX ON bare_resource (type, rid) WHERE live;

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from fhir_server.interactions import INTERACTIONS
+from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.rest.config import RestConfig
 from fhir_server.rest.health import figures, live, ready
@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> App:
     """Return the ASGI app; its lifespan opens and closes the storage."""
     app = App(title=NAME, version=VERSION, lifespan=_lifespan, openapi_url="/openapi.json", redoc_url=None)
     access = AccessLog(sys.stderr.buffer if settings.access_log else None)
-    app.fhir = FhirServer(settings, rest_config(settings), INTERACTIONS, access)
+    app.fhir = FhirServer(settings, rest_config(settings), HANDLERS, access)
     app.state.fhir = app.fhir
     for path, endpoint in (
         ("/", home),
@@ -60,14 +60,30 @@ def create_app(settings: Settings) -> App:
 
 def rest_config(settings: Settings) -> RestConfig:
     """Return the HTTP side's limits as `settings` has them."""
-    return RestConfig()
+    return RestConfig(
+        public_base=settings.base_url,
+        max_body=settings.max_body_bytes,
+        body_budget=settings.body_budget_bytes,
+        in_flight=settings.in_flight,
+        queue=settings.queue,
+        queue_seconds=settings.queue_seconds,
+    )
+
+
+async def _open(settings: Settings) -> Store:
+    return await Store.open(
+        settings.database_url,
+        pool_size=settings.pool_size,
+        timeout_s=settings.pool_timeout_s,
+        statement_timeout_s=settings.statement_timeout_s,
+    )
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: FhirServer = app.state.fhir
     definitions()
-    server.store = await Store.open(server.settings.database_url)
+    server.store = await _open(server.settings)
     gc.freeze()
     sampler = asyncio.create_task(sample(server))
     try:
