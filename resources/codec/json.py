@@ -51,7 +51,7 @@ def parse_json(data: bytes) -> dict[str, Any]:
             raise json_problem(data, "a key occurs twice")
         if _MINUS_ZERO.search(data):
             value = json.loads(data, parse_float=_decimal, parse_int=_integer)
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _too_deep(value):
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and too_deep(value):
         raise json_problem(data, "nested too deeply")
     return value
 
@@ -75,7 +75,8 @@ def _lost_strings(data: bytes, again: bytes) -> bool:
     return quotes != again.count(b'"')
 
 
-def _too_deep(value: Any) -> bool:
+def too_deep(value: Any) -> bool:
+    """Whether arrays and objects stand more than `MAX_DEPTH` levels inside each other."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [

@@ -25,7 +25,7 @@ _PYTHON_TAIL = re.compile(r"( starting)? at$|: $")
 _STRING = json.JSONDecoder().raw_decode
 
 
-class _Problem(Exception):
+class _ProblemError(Exception):
     def __init__(self, text: str, at: int) -> None:
         super().__init__(text)
         self.text = text
@@ -43,7 +43,7 @@ def json_problem(data: bytes, otherwise: str) -> FhirError:
         return _error(good, len(good), f"Not UTF-8: byte 0x{data[error.start]:02X}")
     try:
         _Reader(text).read()
-    except _Problem as problem:
+    except _ProblemError as problem:
         return _error(text, problem.at, problem.text)
     return FhirError(400, "structure", f"Malformed JSON: {otherwise}")
 
@@ -55,7 +55,7 @@ def _error(text: str, at: int, problem: str) -> FhirError:
 
 
 class _Reader:
-    """Read a JSON text with a stack of its own, keeping the position; raises `_Problem` at the first one."""
+    """Read a JSON text with a stack of its own, keeping the position; raises `_ProblemError` at the first one."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -65,12 +65,12 @@ class _Reader:
     def read(self) -> None:
         """Read the whole text."""
         if self.text.startswith("\ufeff"):
-            raise _Problem("a byte order mark is not allowed", 0)
+            raise _ProblemError("a byte order mark is not allowed", 0)
         if self._next() != "{":
-            raise _Problem("a JSON object is expected", self.at)
+            raise _ProblemError("a JSON object is expected", self.at)
         self._values()
         if self._next():
-            raise _Problem("nothing may follow the object", self.at)
+            raise _ProblemError("nothing may follow the object", self.at)
 
     def _values(self) -> None:
         self._open()
@@ -94,19 +94,19 @@ class _Reader:
     def _open(self) -> None:
         self.stack.append(set() if self.text[self.at] == "{" else None)
         if len(self.stack) > MAX_DEPTH:
-            raise _Problem(f"nested more than {MAX_DEPTH} levels deep", self.at)
+            raise _ProblemError(f"nested more than {MAX_DEPTH} levels deep", self.at)
         self.at += 1
 
     def _key(self, keys: set[str]) -> None:
         if self._next() != '"':
-            raise _Problem(self._unexpected("a key in double quotes"), self.at)
+            raise _ProblemError(self._unexpected("a key in double quotes"), self.at)
         start = self.at
         key = self._string()
         if key in keys:
-            raise _Problem(f'the key "{key}" occurs twice in one object', start)
+            raise _ProblemError(f'the key "{key}" occurs twice in one object', start)
         keys.add(key)
         if self._next() != ":":
-            raise _Problem(self._unexpected(f'":" after the key "{key}"'), self.at)
+            raise _ProblemError(self._unexpected(f'":" after the key "{key}"'), self.at)
         self.at += 1
 
     def _value(self) -> None:
@@ -121,7 +121,7 @@ class _Reader:
         elif word := _WORD.match(self.text, self.at):
             self.at = word.end()
         else:
-            raise _Problem(self._unexpected("a value"), self.at)
+            raise _ProblemError(self._unexpected("a value"), self.at)
         self._after_value()
 
     def _after_value(self) -> None:
@@ -132,26 +132,26 @@ class _Reader:
         if char == ",":
             self.at += 1
             if self._next() == closer:
-                raise _Problem(f'a comma before "{closer}"', self.at)
+                raise _ProblemError(f'a comma before "{closer}"', self.at)
         elif char != closer:
-            raise _Problem(self._unexpected(f'"," or "{closer}"'), self.at)
+            raise _ProblemError(self._unexpected(f'"," or "{closer}"'), self.at)
 
     def _string(self) -> str:
         start = self.at
         try:
             value, self.at = _STRING(self.text, start)
         except JSONDecodeError as error:
-            raise _Problem(_PYTHON_TAIL.sub("", error.msg).lower(), error.pos) from None
+            raise _ProblemError(_PYTHON_TAIL.sub("", error.msg).lower(), error.pos) from None
         if _SURROGATE.search(value):
-            raise _Problem("half of a surrogate pair in a string", start)
+            raise _ProblemError("half of a surrogate pair in a string", start)
         return str(value)
 
     def _number(self, text: str) -> None:
         if len(text) > MAX_DIGITS:
-            raise _Problem(f"a number of more than {MAX_DIGITS} characters", self.at)
+            raise _ProblemError(f"a number of more than {MAX_DIGITS} characters", self.at)
         mantissa, _, exponent = text.lower().partition("e")
         if not self._bearable(mantissa, exponent):
-            raise _Problem(f"a number beyond 10 to the power of ±{MAX_EXPONENT}", self.at)
+            raise _ProblemError(f"a number beyond 10 to the power of ±{MAX_EXPONENT}", self.at)
         self.at += len(text)
 
     def _bearable(self, mantissa: str, exponent: str) -> bool:
