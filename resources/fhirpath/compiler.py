@@ -31,7 +31,7 @@ from resources.fhirpath.syntax import (
     Union,
 )
 from resources.fhirpath.typetests import check_type, matches
-from resources.fhirpath.values import Items, Node, step, system_type
+from resources.fhirpath.values import Items, Node, step, system_type, type_of
 
 
 def build(tree: Expr, search: bool = False) -> Closure:
@@ -187,24 +187,19 @@ def _start(name: str) -> Closure:
 def _child(base: Closure, name: str) -> Closure:
     def closure(env: Environment, focus: Items) -> Items:
         found: Items = []
-        for item in base(env, focus):
-            if type(item) is not Node:
-                _unknown(env, name, system_type(item))
-                continue
-            slots = item.kind.steps.get(name)
+        known = False
+        items = base(env, focus)
+        for item in items:
+            slots = item.kind.steps.get(name) if type(item) is Node else None
             if slots is not None:
+                known = True
                 step(item, slots, found)
-            else:
-                _unknown(env, name, item.kind.name)
         env.spend(len(found))
+        if env.strict and items and not known:
+            raise evaluation_error(f"{type_of(items[0])} has no element {name}")
         return found
 
     return closure
-
-
-def _unknown(env: Environment, name: str, type_name: str) -> None:
-    if env.strict:
-        raise evaluation_error(f"{type_name} has no element {name}")
 
 
 def _signed(value: Any, negative: bool) -> Any:

@@ -95,7 +95,9 @@ class Conditions:
                 if system in _COMPARABLE[type(literal.value)]:
                     constant = repr(literal.value) if isinstance(literal.value, (str, bool)) else None
                     constant = constant or self.source.constant(literal.value)
-                    self.source.line(f"{result} = {value} {'==' if tree.operator == '=' else '!='} {constant}")
+                    self.source.line(
+                        f"{result} = {value} {'==' if tree.operator == '=' else '!='} {constant}"
+                    )
                 else:
                     self.source.line(f"{result} = {tree.operator == '!='}")
         return result

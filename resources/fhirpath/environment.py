@@ -34,7 +34,19 @@ _CLOCK_EVERY = 256
 class Environment:
     """The state of one evaluation."""
 
-    __slots__ = ("calls", "deadline", "index", "limits", "now", "resolve", "root", "steps", "strict", "total", "variables")
+    __slots__ = (
+        "calls",
+        "deadline",
+        "index",
+        "limits",
+        "now",
+        "resolve",
+        "root",
+        "steps",
+        "strict",
+        "total",
+        "variables",
+    )
 
     def __init__(
         self,

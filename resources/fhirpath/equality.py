@@ -12,7 +12,7 @@ from typing import Any
 from resources.fhirpath.errors import evaluation_error
 from resources.fhirpath.quantity import Quantity, equivalent_decimals
 from resources.fhirpath.temporal import Temporal
-from resources.fhirpath.values import Item, Items, Node, system, system_type
+from resources.fhirpath.values import Item, Items, Node, system, type_of
 
 
 def equal(left: Item, right: Item) -> bool | None:
@@ -125,11 +125,7 @@ def compare(left: Item, right: Item) -> int | None:
         pair = _quantities(one, other)
         if pair is not None:
             return pair[0].compare(pair[1])
-    raise evaluation_error(f"{_type_of(one)} and {_type_of(other)} cannot be compared")
-
-
-def _type_of(value: Any) -> str:
-    return value.kind.name if isinstance(value, Node) else system_type(value)
+    raise evaluation_error(f"{type_of(one)} and {type_of(other)} cannot be compared")
 
 
 def contains(items: Iterable[Item], wanted: Item) -> bool:

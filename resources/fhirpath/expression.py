@@ -15,6 +15,7 @@ from resources.fhirpath.errors import evaluation_error, too_costly
 from resources.fhirpath.generate import Direct, generate_one
 from resources.fhirpath.model import is_type, kind_of
 from resources.fhirpath.parser import parse
+from resources.fhirpath.strict import check
 from resources.fhirpath.syntax import Expr
 from resources.fhirpath.values import Items, Json, Location, Node, Typed, plain, typed
 
@@ -68,7 +69,9 @@ class Expression:
         try:
             return [value for value, _ in direct(resource)[0]]
         except (TypeError, AttributeError, KeyError, IndexError, ValueError) as problem:
-            raise evaluation_error(f"the resource has not the shape of its type ({problem})", self.text) from None
+            raise evaluation_error(
+                f"the resource has not the shape of its type ({problem})", self.text
+            ) from None
 
     def nodes(
         self,
@@ -106,6 +109,8 @@ class Expression:
         type_name: str | None,
     ) -> Items:
         """Return the collection as the evaluator has it."""
+        if strict:
+            check(self.tree)
         root = _root(resource, type_name)
         env = Environment(root, variables, resolve, limits, strict)
         try:
@@ -115,7 +120,9 @@ class Expression:
         except RecursionError:
             raise too_costly("nested too deep") from None
         except (TypeError, AttributeError, KeyError, ValueError) as problem:
-            raise evaluation_error(f"the resource has not the shape of its type ({problem})", self.text) from None
+            raise evaluation_error(
+                f"the resource has not the shape of its type ({problem})", self.text
+            ) from None
 
 
 def _root(resource: Json, type_name: str | None) -> Node:

@@ -30,9 +30,7 @@ class _Branch:
     onward: dict[Step, _Branch] = field(default_factory=dict)
 
 
-def generate(
-    type_name: str, trees: Sequence[tuple[Expr, Fallback | None]], search: bool
-) -> Direct:
+def generate(type_name: str, trees: Sequence[tuple[Expr, Fallback | None]], search: bool) -> Direct:
     """Return a function that gives the values of each tree, in the order of the trees.
 
     Shape:  a tree that is no plain path nor condition is evaluated by its fallback; Unsupported where it has none
@@ -155,5 +153,3 @@ def _distinct(found: Found) -> Found:
         if not any(value == other for other, _ in kept):
             kept.append(pair)
     return kept
-
-

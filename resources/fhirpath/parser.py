@@ -103,7 +103,9 @@ class _Parser:
                 break
             links += 1
             if links > MAX_CHAIN:
-                raise syntax_error(self.expression, token.position, f"more than {MAX_CHAIN} operators in a row")
+                raise syntax_error(
+                    self.expression, token.position, f"more than {MAX_CHAIN} operators in a row"
+                )
             self.at += 1
             left = self.operation(left, token.text, found)
         self.depth -= 1
@@ -146,7 +148,9 @@ class _Parser:
                 return tree
             links += 1
             if links > MAX_CHAIN:
-                raise syntax_error(self.expression, self.now.position, f"a path of more than {MAX_CHAIN} steps")
+                raise syntax_error(
+                    self.expression, self.now.position, f"a path of more than {MAX_CHAIN} steps"
+                )
 
     def term(self) -> Expr:
         token = self.now
@@ -234,5 +238,3 @@ class _Parser:
         if token.kind not in ("name", "quoted"):
             raise self.unexpected(token, ", expected the name of a type")
         return token.text
-
-

@@ -165,7 +165,9 @@ def _children(route: Route, name: str) -> list[Route]:
         return _unsupported() if kind.dynamic else []
     if kind.primitive:
         raise Unsupported
-    return [Route((*route.steps, _get(slot)), slot.type_name, route.single and not slot.many) for slot in slots]
+    return [
+        Route((*route.steps, _get(slot)), slot.type_name, route.single and not slot.many) for slot in slots
+    ]
 
 
 def _get(slot: Slot) -> Get:
@@ -183,4 +185,6 @@ def _of_type(route: Route, name: str) -> list[Route]:
 
 
 def _where(route: Route, condition: Expr) -> Route:
-    return Route((*route.steps, Where(condition, route.type_name, repr(condition))), route.type_name, route.single)
+    return Route(
+        (*route.steps, Where(condition, route.type_name, repr(condition))), route.type_name, route.single
+    )

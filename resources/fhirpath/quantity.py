@@ -14,7 +14,14 @@ _WORDS = ("year", "month", "week", "day", "hour", "minute", "second", "milliseco
 CALENDAR_UNITS = {form: word for word in _WORDS for form in (word, word + "s")}
 """Every keyword of a calendar duration and its singular."""
 
-UCUM_OF_CALENDAR = {"week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms"}
+UCUM_OF_CALENDAR = {
+    "week": "wk",
+    "day": "d",
+    "hour": "h",
+    "minute": "min",
+    "second": "s",
+    "millisecond": "ms",
+}
 """Calendar durations that are definite; year and month are not (`a`, `mo` only resemble them)."""
 
 CALENDAR_OF_UCUM = {code: word for word, code in UCUM_OF_CALENDAR.items()}
@@ -91,7 +98,10 @@ class Quantity:
             return False
         if self.same_unit(other):
             return equivalent_decimals(*pair)
-        one, two = Quantity(Decimal(1), self.unit, self.calendar), Quantity(Decimal(1), other.unit, other.calendar)
+        one, two = (
+            Quantity(Decimal(1), self.unit, self.calendar),
+            Quantity(Decimal(1), other.unit, other.calendar),
+        )
         ones, twos = one.canonical(True), two.canonical(True)
         if ones is None or twos is None or not ones[0] or not twos[0]:
             return pair[0] == pair[1]

@@ -101,16 +101,5 @@ class TypeTest:
 
 
 Expr = (
-    Literal
-    | Empty
-    | This
-    | Special
-    | External
-    | Member
-    | Call
-    | Index
-    | Polarity
-    | Binary
-    | Union
-    | TypeTest
+    Literal | Empty | This | Special | External | Member | Call | Index | Polarity | Binary | Union | TypeTest
 )

@@ -103,7 +103,10 @@ class Temporal:
 
     def _clock(self) -> datetime:
         """Return the local clock down to the whole second, missing parts at their least."""
-        year, month, day, hour, minute, second = (*(int(p) for p in self.parts), *(1, 1, 0, 0, 0)[len(self.parts) - 1 :])
+        year, month, day, hour, minute, second = (
+            *(int(p) for p in self.parts),
+            *(1, 1, 0, 0, 0)[len(self.parts) - 1 :],
+        )
         return datetime(year, month, day, hour, minute, min(second, 59))
 
     def _utc_parts(self) -> tuple[Part, ...]:

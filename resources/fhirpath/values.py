@@ -181,6 +181,11 @@ def system_type(value: Any) -> str:
     return "Quantity" if isinstance(value, Quantity) else "Any"
 
 
+def type_of(item: Item) -> str:
+    """Return the name of an item's type, FHIR or System."""
+    return item.kind.name if type(item) is Node else system_type(item)
+
+
 def plain(item: Item) -> Any:
     """Return an item as FHIR JSON has it: dates as text, quantities as a Quantity's members."""
     if type(item) is Node:

@@ -87,7 +87,9 @@ def _atom(element: etree._Element) -> Atom:
     value = element.find(f"{_NAMESPACE}value")
     function = None if value is None else value.find(f"{_NAMESPACE}function")
     source = value if function is None else function
-    number, unit, name = ("1", "1", "") if source is None else (source.get("value"), source.get("Unit"), source.get("name"))
+    number, unit, name = (
+        ("1", "1", "") if source is None else (source.get("value"), source.get("Unit"), source.get("name"))
+    )
     return Atom(
         code=element.get("Code", ""),
         metric=element.get("isMetric") == "yes",

@@ -99,7 +99,9 @@ def _from_scale(value: Decimal, unit: Unit) -> Decimal:
     proper = to_proper(CONTEXT.multiply(value, _number(unit.scale)))
     if unit.function in _ANGLES:
         return proper
-    return CONTEXT.divide(CONTEXT.multiply(proper, Decimal(unit.factor.numerator)), Decimal(unit.factor.denominator))
+    return CONTEXT.divide(
+        CONTEXT.multiply(proper, Decimal(unit.factor.numerator)), Decimal(unit.factor.denominator)
+    )
 
 
 def _to_scale(value: Decimal, unit: Unit) -> Decimal:

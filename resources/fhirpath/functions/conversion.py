@@ -60,7 +60,11 @@ def _string(value: Any) -> str | None:
 def _date(value: Any) -> Temporal | None:
     if isinstance(value, Temporal) and value.kind != "Time":
         return Temporal("Date", value.parts[:3])
-    return Temporal.parse("Date", value.partition("T")[0]) if isinstance(value, str) and _datetime(value) else None
+    return (
+        Temporal.parse("Date", value.partition("T")[0])
+        if isinstance(value, str) and _datetime(value)
+        else None
+    )
 
 
 def _datetime(value: Any) -> Temporal | None:

@@ -6,7 +6,15 @@ Source: http://hl7.org/fhirpath/N1/#math
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal, DecimalException, localcontext
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_UP,
+    Decimal,
+    DecimalException,
+    localcontext,
+)
 from typing import Any
 
 from resources.fhirpath.environment import Environment, single

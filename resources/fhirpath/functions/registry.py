@@ -28,7 +28,9 @@ def lambda_function(name: str, least: int = 0, most: int | None = None) -> Calla
     return _registrar(LAMBDAS, name, least, most)
 
 
-def _registrar(table: dict[str, Function], name: str, least: int, most: int | None) -> Callable[[Function], Function]:
+def _registrar(
+    table: dict[str, Function], name: str, least: int, most: int | None
+) -> Callable[[Function], Function]:
     def register(implementation: Function) -> Function:
         table[name] = implementation
         _ARITY[name] = (least, least if most is None else most)

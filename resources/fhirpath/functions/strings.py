@@ -9,6 +9,7 @@ import base64
 import binascii
 import html
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ import regex
 from resources.fhirpath.environment import Environment, single
 from resources.fhirpath.errors import evaluation_error, too_costly
 from resources.fhirpath.functions.registry import function
-from resources.fhirpath.values import Items, Node, system, system_type
+from resources.fhirpath.values import Items, system, type_of
 
 _MATCH_SECONDS = 0.5
 
@@ -26,15 +27,14 @@ def _text(items: Items, name: str) -> str | None:
     """Return the one string, None of none; FhirError where it is no string."""
     value = single(items, name)
     if value is not None and not isinstance(value, str):
-        found = value.kind.name if isinstance(value, Node) else system_type(value)
-        raise evaluation_error(f"{name} takes a string, not {found}")
+        raise evaluation_error(f"{name} takes a string, not {type_of(value)}")
     return value
 
 
 def _integer(items: Items, name: str) -> int | None:
     value = single(items, name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise evaluation_error(f"{name} takes an integer, not {system_type(value)}")
+        raise evaluation_error(f"{name} takes an integer, not {type_of(value)}")
     return value
 
 
@@ -160,9 +160,16 @@ _CODERS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
         lambda text: _from_base64(text, b"-_"),
     ),
 }
+_JSON_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+
+
+def _from_json(text: str) -> str:
+    return _JSON_ESCAPE.sub(lambda match: str(json.loads(f'"{match.group()}"')), text)
+
+
 _ESCAPERS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     "html": (lambda text: html.escape(text), html.unescape),
-    "json": (lambda text: json.dumps(text, ensure_ascii=False)[1:-1], lambda text: str(json.loads(f'"{text}"'))),
+    "json": (lambda text: json.dumps(text, ensure_ascii=False)[1:-1], _from_json),
 }
 
 
