@@ -19,6 +19,7 @@ from fhir_server.rest.health import figures, live, ready
 from fhir_server.rest.page import home
 from fhir_server.rest.server import FhirServer, sample
 from fhir_server.settings import Settings
+from fhir_server.search.context import configure
 from fhir_server.storage.store import Store
 from fhir_server.version import NAME, VERSION
 from resources.definitions import definitions
@@ -79,11 +80,22 @@ async def _open(settings: Settings) -> Store:
     )
 
 
+def _configure_search(settings: Settings, store: Store) -> None:
+    own = settings.base_url or f"http://{settings.host}:{settings.port}/fhir"
+    configure(
+        token_key=store.keys["token-hash"],
+        cursor_key=store.keys["cursor-signature"],
+        zone=settings.time_zone,
+        bases=(own,),
+    )
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: FhirServer = app.state.fhir
     definitions()
     server.store = await _open(server.settings)
+    _configure_search(server.settings, server.store)
     gc.freeze()
     sampler = asyncio.create_task(sample(server))
     try:

@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         le=100_000,
         description="Most resources that one conditional delete may remove; more is answered 412.",
     )
+    page_size: int = Field(
+        default=20, ge=1, le=1_000, description="Entries of a page where the client asks for no `_count`."
+    )
+    page_size_max: int = Field(
+        default=1_000, ge=1, le=10_000, description="Most entries of a page; a larger `_count` is lowered to it."
+    )
     in_flight: int = Field(default=64, ge=1, description="Requests that one worker works on at a time.")
     queue: int = Field(
         default=256, ge=0, description="Requests that may wait in one worker; more are answered 503."

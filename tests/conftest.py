@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
+from fhir_server.app import create_app
+from fhir_server.settings import Settings
 from fhir_server.storage.embedded import EmbeddedPostgres
 from fhir_server.storage.embedded_lock import FileLock
 from fhir_server.storage.migrate import upgrade
@@ -73,3 +76,13 @@ def database_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 def fresh_database_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """Yield the conninfo of this test's own migrated, empty database."""
     yield from new_database(postgres, template)
+
+
+@pytest.fixture
+async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of the ASGI app on this module's database; relative URLs are below the FHIR base."""
+    app = create_app(Settings(database_url=database_url))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test/fhir/", timeout=60) as opened:
+            yield opened
