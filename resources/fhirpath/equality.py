@@ -118,7 +118,7 @@ def compare(left: Item, right: Item) -> int | None:
     if isinstance(one, str) and isinstance(other, str):
         return (one > other) - (one < other)
     if _is_number(one) and _is_number(other):
-        return (one > other) - (one < other)
+        return int(one > other) - int(one < other)
     if isinstance(one, Temporal) and isinstance(other, Temporal) and one.comparable(other):
         return one.compare(other)
     if isinstance(one, Quantity) or isinstance(other, Quantity):

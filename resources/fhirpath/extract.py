@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from resources.fhirpath.errors import evaluation_error
-from resources.fhirpath.expression import Expression, compile
+from resources.fhirpath.expression import Expression, compile  # noqa: A004
 from resources.fhirpath.generate import Fallback, Found, generate
 
 Key = Any

@@ -131,9 +131,9 @@ class _Writer:
         self.source.line(f"{value} = {variable}[{step.key!r}]")
         for pick, after in picks.items():
             with self.source.block():
-                self.source.open(f"if len({value}) > {pick.index}:")
+                self.source.open(f"if len({value}) > {pick.place}:")
                 chosen = self.source.name()
-                self.source.line(f"{chosen} = {value}[{pick.index}]")
+                self.source.line(f"{chosen} = {value}[{pick.place}]")
                 self.branch(after, chosen)
         if not rest.sinks and not rest.onward:
             return

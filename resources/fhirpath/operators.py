@@ -170,11 +170,12 @@ def _divide(one: Any, other: Any) -> Any:
 def _as_quantities(one: Any, other: Any) -> tuple[Quantity, Quantity] | None:
     found = []
     for value in (one, other):
-        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-            value = Quantity(Decimal(value), "1")
-        if not isinstance(value, Quantity):
+        if isinstance(value, Quantity):
+            found.append(value)
+        elif isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+            found.append(Quantity(Decimal(value), "1"))
+        else:
             return None
-        found.append(value)
     return found[0], found[1]
 
 

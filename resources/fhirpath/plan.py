@@ -29,7 +29,7 @@ class Get(NamedTuple):
 class At(NamedTuple):
     """Keep one item of the array read just before."""
 
-    index: int
+    place: int
 
 
 class OfResource(NamedTuple):

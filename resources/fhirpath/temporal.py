@@ -21,6 +21,7 @@ _MAX_ZONE_SPREAD = timedelta(hours=26)
 """Two clocks with an unknown zone can differ by −12 to +14 hours."""
 
 _MONTHS_PER_YEAR, _DAYS_PER_YEAR, _DAYS_PER_MONTH = 12, 365, 30
+_LEAST = (1, 1, 1, 0, 0, 0)
 _SECONDS = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 _FINEST = {"year": 1, "month": 2, "week": 3, "day": 3, "hour": 4, "minute": 5, "second": 6, "millisecond": 6}
 
@@ -103,11 +104,9 @@ class Temporal:
 
     def _clock(self) -> datetime:
         """Return the local clock down to the whole second, missing parts at their least."""
-        year, month, day, hour, minute, second = (
-            *(int(p) for p in self.parts),
-            *(1, 1, 0, 0, 0)[len(self.parts) - 1 :],
-        )
-        return datetime(year, month, day, hour, minute, min(second, 59))
+        known = [int(part) for part in self.parts]
+        year, month, day, hour, minute, second = (*known, *_LEAST[len(known) :])
+        return datetime(year, month, day, hour, minute, min(second, 59))  # noqa: DTZ001
 
     def _utc_parts(self) -> tuple[Part, ...]:
         try:

@@ -119,7 +119,7 @@ class _Reader:
     def _missing(self) -> Unit:
         raise UnitError("an operator that nothing follows")
 
-    def term(self, start: Unit = ONE) -> Unit:
+    def term(self) -> Unit:
         """Read components from left to right: `a/b.c` is (a/b).c."""
         unit = self.component()
         while self.peek() in (".", "/") and self.peek():

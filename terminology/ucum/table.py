@@ -18,7 +18,7 @@ _NAMESPACE = "{http://unitsofmeasure.org/ucum-essence}"
 _FILE = Path("vendor") / "ucum-essence.xml"
 
 
-class UnitTableMissing(RuntimeError):
+class UnitTableMissingError(RuntimeError):
     """The package with the unit table is not installed."""
 
 
@@ -74,7 +74,7 @@ def table() -> Table:
 def _path() -> Path:
     spec = importlib.util.find_spec("ucumvert")
     if spec is None or not spec.submodule_search_locations:
-        raise UnitTableMissing("the package ucumvert, which carries the UCUM table, is not installed")
+        raise UnitTableMissingError("the package ucumvert, which carries the UCUM table, is not installed")
     return Path(next(iter(spec.submodule_search_locations))) / _FILE
 
 
@@ -87,14 +87,13 @@ def _atom(element: etree._Element) -> Atom:
     value = element.find(f"{_NAMESPACE}value")
     function = None if value is None else value.find(f"{_NAMESPACE}function")
     source = value if function is None else function
-    number, unit, name = (
-        ("1", "1", "") if source is None else (source.get("value"), source.get("Unit"), source.get("name"))
-    )
+    if source is None:
+        raise UnitTableMissingError(f"the unit table gives no value for {element.get('Code')}")
     return Atom(
         code=element.get("Code", ""),
         metric=element.get("isMetric") == "yes",
-        value=Fraction(number or "1"),
-        unit=unit or "1",
-        function=(name or "") if function is not None else "",
+        value=Fraction(source.get("value", "1")),
+        unit=source.get("Unit", "1"),
+        function="" if function is None else function.get("name", ""),
         arbitrary=element.get("isArbitrary") == "yes",
     )

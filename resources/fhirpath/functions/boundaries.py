@@ -114,9 +114,7 @@ def _precision(env: Environment, items: Items) -> Items:
     if isinstance(value, Temporal):
         table = _TIME_DIGITS if value.kind == "Time" else _DATE_DIGITS
         last = value.parts[-1]
-        fraction = (isinstance(last, Decimal) and last != int(last)) or (
-            isinstance(last, Decimal) and "." in str(last)
-        )
+        fraction = isinstance(last, Decimal) and "." in str(last)
         fits = [digits for digits, count in table.items() if count == len(value.parts)]
         return [fits[-1] if fraction else fits[0]]
     if isinstance(value, Decimal):

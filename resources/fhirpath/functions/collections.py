@@ -154,14 +154,13 @@ def _sort(env: Environment, items: Items, *keys: tuple[Closure, bool]) -> Items:
     rows = [(item, [key(env, [item]) for key, _ in keys] or [[item]]) for item in items]
     directions = [-1 if descending else 1 for _, descending in keys] or [1]
 
-    def order(left: tuple[Item, list[Items]], right: tuple[Item, list[Items]]) -> int:
+    def compared(left: tuple[Item, list[Items]], right: tuple[Item, list[Items]]) -> int:
         for direction, one, other in zip(directions, left[1], right[1], strict=True):
             if not one or not other:
-                found = bool(one) - bool(other)
-            else:
-                found = direction * (compare(one[0], other[0]) or 0)
-            if found:
-                return found
+                if bool(one) != bool(other):
+                    return bool(one) - bool(other)
+            elif order := compare(one[0], other[0]):
+                return direction * order
         return 0
 
-    return [item for item, _ in sorted(rows, key=cmp_to_key(order))]
+    return [item for item, _ in sorted(rows, key=cmp_to_key(compared))]

@@ -27,7 +27,7 @@ def _boolean(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, Decimal)):
-        return {0: False, 1: True}.get(value)  # type: ignore[call-overload,no-any-return]
+        return True if value == 1 else False if value == 0 else None
     if isinstance(value, str):
         text = value.lower()
         return True if text in _TRUE else False if text in _FALSE else None

@@ -121,7 +121,7 @@ def _is_entry(full_url: str, resource: Json, text: str) -> bool:
 
 
 def resolves_to(base: Closure, name: str) -> Closure:
-    """Return the closure of `resolve() is name`: the reference's text decides, and only where it is silent a look-up."""
+    """Return the closure of `resolve() is name`: the reference's text decides; where it is silent, a look-up."""
 
     def closure(env: Environment, focus: Items) -> Items:
         items = base(env, focus)

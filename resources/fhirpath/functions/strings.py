@@ -168,7 +168,7 @@ def _from_json(text: str) -> str:
 
 
 _ESCAPERS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
-    "html": (lambda text: html.escape(text), html.unescape),
+    "html": (html.escape, html.unescape),
     "json": (lambda text: json.dumps(text, ensure_ascii=False)[1:-1], _from_json),
 }
 
