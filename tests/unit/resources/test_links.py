@@ -88,7 +88,10 @@ def test_list_of_uris_follows_item_by_item() -> None:
 
 
 def test_attachment_url_follows() -> None:
-    resource = {"resourceType": "DocumentReference", "content": [{"attachment": {"url": OID}}]}
+    resource: dict[str, Any] = {
+        "resourceType": "DocumentReference",
+        "content": [{"attachment": {"url": OID}}],
+    }
     rewrite(resource, TARGETS)
     assert resource["content"][0]["attachment"]["url"] == "Organization/2"
 
@@ -122,7 +125,7 @@ def test_contained_resources_and_nested_extensions_are_included() -> None:
 
 
 def test_extension_of_repeated_primitive_is_included() -> None:
-    resource = {
+    resource: dict[str, Any] = {
         "resourceType": "Patient",
         "name": [{"given": ["A", "B"], "_given": [None, {"extension": [extension(valueUri=URN)]}]}],
     }

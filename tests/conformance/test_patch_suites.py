@@ -1,0 +1,83 @@
+"""The official patch suites: FHIRPath Patch, XML Patch and JSON Patch."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from resources.codec.xml import parse_xml
+from resources.outcome import FhirError
+from resources.patch import fhirpath_patch, json_patch
+from resources.patch.xml_patch import apply_diff
+from tests.shared import SHARED, shared_path
+
+FOLDER = "patch-r4"
+
+
+def _cases(name: str) -> list[Any]:
+    """Return the cases of an XML suite as parameters; none where the shared test data are absent."""
+    file = SHARED / "testdata" / FOLDER / name
+    cases = etree.parse(file).getroot().findall("case") if file.exists() else []
+    return [pytest.param(case, id=case.get("name")) for case in cases]
+
+
+def _json_cases() -> list[Any]:
+    file = SHARED / "testdata" / FOLDER / "json-patch-tests.json"
+    cases = json.loads(file.read_bytes()) if file.exists() else []
+    return [pytest.param(case, id=case["comment"]) for case in cases]
+
+
+def _resource(case: Any, part: str) -> dict[str, Any]:
+    return parse_xml(etree.tostring(case.find(part)[0], encoding="utf-8"))
+
+
+def test_suites_are_complete() -> None:
+    shared_path(FOLDER)
+    found = [len(_cases("fhir-patch-tests.xml")), len(_cases("xml-patch-tests.xml")), len(_json_cases())]
+    assert found == [33, 29, 16]
+
+
+@pytest.mark.parametrize("case", _cases("fhir-patch-tests.xml"))
+def test_fhirpath_patch(case: Any) -> None:
+    resource, parameters = _resource(case, "input"), _resource(case, "diff")
+    if case.find("error") is not None:
+        with pytest.raises(FhirError) as caught:
+            fhirpath_patch(resource, parameters)
+        assert caught.value.status == 422
+    else:
+        assert fhirpath_patch(resource, parameters) == _resource(case, "output")
+
+
+@pytest.mark.parametrize("case", _cases("xml-patch-tests.xml"))
+def test_xml_patch(case: Any) -> None:
+    target = case.find("target")
+    root = target[0] if len(target) else None
+    if case.find("error") is not None:
+        with pytest.raises(FhirError) as caught:
+            apply_diff(root, case.find("{*}patch"))
+        assert caught.value.status in (400, 422)
+        return
+    patched = apply_diff(root, case.find("{*}patch"))
+    assert _canonical(patched) == _canonical(case.find("patched")[0])
+
+
+def _canonical(root: Any) -> Any:
+    """Return the content of an XML tree, white space between elements and prefixes aside."""
+    text = (root.text or "").strip()
+    children = [(_canonical(child), (child.tail or "").strip()) for child in root]
+    declared = {prefix: uri for prefix, uri in root.nsmap.items() if prefix}
+    return (root.tag, dict(root.attrib), declared, text, children)
+
+
+@pytest.mark.parametrize("case", _json_cases())
+def test_json_patch(case: Any) -> None:
+    patch = json.dumps(case["patch"]).encode()
+    if "error" in case:
+        with pytest.raises(FhirError) as caught:
+            json_patch(case["doc"], patch)
+        assert caught.value.status == 422
+    else:
+        assert json_patch(case["doc"], patch) == case["expected"]
