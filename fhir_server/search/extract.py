@@ -22,7 +22,7 @@ Indexer = Callable[[int, Any, str, Sink], None]
 def index(resource: dict[str, Any]) -> IndexRows:
     """Return the rows by which search finds `resource`.
 
-    Shape:  `resource` is valid; `patient` is the id of the Patient it belongs to, where it has exactly one
+    Shape:  `resource` is valid; `patient` is the id of the Patient it belongs to (a Patient's own), where it has exactly one
     """
     sink = Sink()
     name = resource["resourceType"]
@@ -34,6 +34,8 @@ def index(resource: dict[str, Any]) -> IndexRows:
                 take(value, sink)
     for take in whole:
         take(resource, sink)
+    if name == "Patient":
+        sink.patient = resource.get("id")
     return sink.rows()
 
 

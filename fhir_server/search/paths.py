@@ -153,7 +153,10 @@ def _at(path: Path, position: int) -> Path:
     last = path.steps[-1]
     if last.kind != "get" or not last.many:
         raise Unreadable
-    return _add(Path((*path.steps[:-1], replace(last, many=False)), path.element, path.text), Step("at", value=str(position)))
+    return _add(
+        Path((*path.steps[:-1], replace(last, many=False)), path.element, path.text),
+        Step("at", value=str(position)),
+    )
 
 
 def _condition(tree: Expr) -> Step:

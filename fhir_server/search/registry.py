@@ -74,7 +74,17 @@ REFUSED_KINDS = {
     "special": "this parameter is not supported yet",
 }
 
-REFUSED_CODES = {"_content", "_text", "_query", "_filter", "_list", "_contained", "_containedType", "_type", "near"}
+REFUSED_CODES = {
+    "_content",
+    "_text",
+    "_query",
+    "_filter",
+    "_list",
+    "_contained",
+    "_containedType",
+    "_type",
+    "near",
+}
 """Parameters that R4 knows and this server refuses by name until they are built."""
 
 COLUMNS = {"_id", "_lastUpdated"}
@@ -149,7 +159,9 @@ def registry(type_name: str) -> TypeSearch:
 
 def _read(type_name: str, official: SearchParam) -> Param:
     code, kind = official.code, official.type
-    param = Param(type_name, code, kind, official.expression, param_id(type_name, code), "", targets=official.targets)
+    param = Param(
+        type_name, code, kind, official.expression, param_id(type_name, code), "", targets=official.targets
+    )
     if code in REFUSED_CODES or kind in REFUSED_KINDS:
         return _refused(param, REFUSED_KINDS.get(kind, REFUSED_KINDS["special"]))
     if not official.expression:
@@ -212,7 +224,7 @@ def _unions(read: dict[str, Param]) -> dict[str, tuple[Param, ...]]:
     unions: dict[str, tuple[Param, ...]] = {}
     for code, param in read.items():
         wanted = {path.unfiltered for path in param.paths}
-        if not wanted or code in COLUMNS or "date" == param.kind:
+        if not wanted or code in COLUMNS or param.kind == "date":
             continue
         parts: dict[str, Param] = {}
         for path in param.paths:
@@ -256,7 +268,9 @@ def _place(param: Param, union: tuple[Param, ...], patient_path: str, main: str)
 
 def _part(param: Param, filer: Param, patient_path: str) -> Part:
     text = filer.paths[0].unfiltered if filer.paths else ""
-    resolves = {path.resolves for path in param.paths if path.unfiltered == text} if filer is not param else set()
+    resolves = (
+        {path.resolves for path in param.paths if path.unfiltered == text} if filer is not param else set()
+    )
     carried = param.kind == "reference" and len(filer.paths) == 1 and text == patient_path
     posted = filer.code in POSTED.get(param.type, ())
     return Part(filer.id, text, resolves.pop() if len(resolves) == 1 else "", carried, posted)

@@ -6,11 +6,17 @@ Source: http://hl7.org/fhir/R4/search.html#date and #prefix
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from fhir_server.search.context import Context
+from fhir_server.search.registry import Param
 from fhir_server.search.sink import Sink
+from fhir_server.search.sql import Sql, Test, any_of
+from fhir_server.search.values import bad_value, prefixed, unescape
+from fhir_server.storage.rows import MISSING_DATE
 
 EARLIEST = -(2**63) + 1
 """An open start; one more than the sentinel of rows without a date."""
@@ -18,9 +24,10 @@ LATEST = 2**63 - 1
 """An open end."""
 
 SECOND, DAY = 1_000_000, 86_400_000_000
-_EPOCH_DAY = datetime(1970, 1, 1, tzinfo=timezone.utc).toordinal()
+_EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 _FORM = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?\Z", re.ASCII
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?\Z",
+    re.ASCII,
 )
 
 
@@ -88,7 +95,9 @@ def _zone_offset(local: int) -> int:
     if not 2 <= day < datetime.max.toordinal():
         return 0
     hours, rest = divmod(rest // SECOND, 3600)
-    moment = datetime.fromordinal(day).replace(hour=hours, minute=rest // 60, second=rest % 60, tzinfo=Context.zone)
+    moment = datetime.fromordinal(day).replace(
+        hour=hours, minute=rest // 60, second=rest % 60, tzinfo=Context.zone
+    )
     offset = moment.utcoffset()
     return round(offset.total_seconds()) * SECOND if offset is not None else 0
 
@@ -143,3 +152,99 @@ def _timing(value: Any) -> tuple[int, int] | None:
         spans.append(_period(bounds))
     known = [found for found in spans if found is not None]
     return (min(lo for lo, _ in known), max(hi for _, hi in known)) if known else None
+
+
+def test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
+    """Return the test that any of `values` passes.
+
+    Errors: 400 value
+    """
+    asked = [_asked(param.code, value) for value in values]
+    if param.place == "main":
+        return Test(
+            lambda sql, row: f"({row}.d0 <> {MISSING_DATE} AND {_any(asked, sql, row + '.d0', row + '.d1')})"
+        )
+    ids = ", ".join(str(part.id) for part in param.parts)
+
+    def rows(sql: Sql) -> str:
+        return f"SELECT i.rid FROM idx_date i WHERE i.param IN ({ids}) AND {_any(asked, sql, 'i.lo', 'i.hi')}"
+
+    return Test(lambda sql, row: f"EXISTS ({rows(sql)} AND i.rid = {row}.rid)", 60, rows)
+
+
+def test_updated(param: Param, _modifier: str, values: Sequence[str]) -> Test:
+    """Return the test of `_lastUpdated`, an instant in the row itself."""
+    asked = [_asked(param.code, value) for value in values]
+
+    def where(sql: Sql, row: str) -> str:
+        return any_of([_updated(sql, row, *one) for one in asked])
+
+    return Test(where)
+
+
+Asked = tuple[str, int, int]
+
+
+def _asked(code: str, text: str) -> Asked:
+    prefix, rest = prefixed(unescape(text))
+    try:
+        lo, hi = span(rest.replace(" ", "+") if rest[10:11] == "T" else rest)
+    except ValueError:
+        raise bad_value(
+            code, text, "a date such as 2024, 2024-05, 2024-05-31 or 2024-05-31T10:00:00Z"
+        ) from None
+    return (prefix, *(widened(lo, hi) if prefix == "ap" else (lo, hi)))
+
+
+def widened(lo: int, hi: int) -> tuple[int, int]:
+    """Return the range that is approximately `lo` to `hi`: a tenth of the way to now longer at both ends."""
+    now = time.time_ns() // 1000
+    gap = abs(now - (lo + hi) // 2) // 10
+    return max(lo - gap, EARLIEST), min(hi + gap, LATEST)
+
+
+def _any(asked: Sequence[Asked], sql: Sql, lo: str, hi: str) -> str:
+    return any_of([_compare(sql, lo, hi, *one) for one in asked])
+
+
+def _compare(sql: Sql, lo: str, hi: str, prefix: str, first: int, last: int) -> str:
+    """Return the condition on a stored range; `first` and `last` are the search value's own (all inclusive)."""
+    if prefix == "gt":
+        return f"{hi} > {sql.big(last)}"
+    if prefix == "lt":
+        return f"{lo} < {sql.big(first)}"
+    if prefix == "sa":
+        return f"{lo} > {sql.big(last)}"
+    if prefix == "eb":
+        return f"{hi} < {sql.big(first)}"
+    if prefix == "ap":
+        return f"({lo} <= {sql.big(last)} AND {hi} >= {sql.big(first)})"
+    start, end = sql.big(first), sql.big(last)
+    if prefix == "ge":
+        return f"({lo} >= {start} OR {hi} > {end})"
+    if prefix == "le":
+        return f"({hi} <= {end} OR {lo} < {start})"
+    within = f"({lo} >= {start} AND {lo} <= {end} AND {hi} <= {end})"
+    return f"NOT {within}" if prefix == "ne" else within
+
+
+def _updated(sql: Sql, row: str, prefix: str, first: int, last: int) -> str:
+    def moment(value: int) -> str:
+        return f"(timestamptz 'epoch' + {sql.big(_storable(value))} * interval '1 microsecond')"
+
+    column = f"{row}.updated"
+    if prefix in ("gt", "sa"):
+        return f"{column} > {moment(last)}"
+    if prefix in ("lt", "eb"):
+        return f"{column} < {moment(first)}"
+    if prefix == "ge":
+        return f"{column} >= {moment(first)}"
+    if prefix == "le":
+        return f"{column} <= {moment(last)}"
+    within = f"({column} >= {moment(first)} AND {column} <= {moment(last)})"
+    return f"NOT {within}" if prefix == "ne" else within
+
+
+def _storable(value: int) -> int:
+    """Return `value` within what a timestamptz can be compared with."""
+    return min(max(value, -62_135_596_800_000_000), 253_402_300_799_999_999)

@@ -5,13 +5,17 @@ Source: http://hl7.org/fhir/R4/search.html#quantity
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
 from fhir_server.search.hashing import token
-from fhir_server.search.params.number import INFINITY, amount
+from fhir_server.search.params.number import INFINITY, Asked, amount, asked, compare, rows_test
+from fhir_server.search.registry import Param
 from fhir_server.search.sink import Sink
+from fhir_server.search.sql import Sql, Test, any_of
+from fhir_server.search.values import bad_value, piped
 from fhir_server.storage.rows import Numeric
 from resources.fhirpath.ports import PORTS
 
@@ -25,7 +29,9 @@ def index(param: int, value: Any, type_name: str, sink: Sink) -> None:
     if type_name == "Range":
         ends = [end for end in (value.get("low"), value.get("high")) if end]
         if ends:
-            _add(param, amount(value.get("low"), -INFINITY), amount(value.get("high"), INFINITY), ends[0], sink)
+            _add(
+                param, amount(value.get("low"), -INFINITY), amount(value.get("high"), INFINITY), ends[0], sink
+            )
     elif type_name == "SampledData":
         _sampled(param, value, sink)
     elif type_name == "Money":
@@ -60,13 +66,17 @@ def _add(param: int, lo: Decimal, hi: Decimal, unit: Any, sink: Sink) -> None:
         return
     system, code, text = unit.get("system") or "", unit.get("code") or "", unit.get("unit") or ""
     kind, clo, chi = canonical(lo, hi, system, code)
-    sink.numbers.add(Numeric(param, lo, hi, kind, clo, chi, unit_hash(code or text) if code or text else None))
+    sink.numbers.add(
+        Numeric(param, lo, hi, kind, clo, chi, unit_hash(code or text) if code or text else None)
+    )
     if text and code and text != code:
         sink.numbers.add(Numeric(param, lo, hi, code=unit_hash(text)))
     sink.present.add(param)
 
 
-def canonical(lo: Decimal, hi: Decimal, system: str, code: str) -> tuple[int | None, Decimal | None, Decimal | None]:
+def canonical(
+    lo: Decimal, hi: Decimal, system: str, code: str
+) -> tuple[int | None, Decimal | None, Decimal | None]:
     """Return the hash of the unit and the range in it: the base unit for UCUM, the unit itself for other systems."""
     if not (system and code):
         return None, None, None
@@ -87,3 +97,33 @@ def _canonical(value: Decimal, code: str) -> tuple[Decimal, str] | None:
 def unit_hash(unit: str, system: str = "") -> int:
     """Return the hash of a unit: of a system, or as any code or text where none is given."""
     return token(0, "unit", system, unit)
+
+
+def test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
+    """Return the test that any of `values` passes: number, number|system|code or number||code.
+
+    Errors: 400 value
+    """
+    wanted = [_asked(param.code, value) for value in values]
+    return rows_test(param, lambda sql: any_of([_matches(sql, *one) for one in wanted]))
+
+
+def _asked(code: str, text: str) -> tuple[Asked, str, str]:
+    parts = piped(text)
+    if len(parts) not in (1, 3) or (len(parts) == 3 and not parts[2]):
+        raise bad_value(code, text, "a quantity is number, number|system|code or number||code")
+    system, unit = parts[1:] if len(parts) == 3 else ("", "")
+    return asked(code, parts[0]), system, unit
+
+
+def _matches(sql: Sql, one: Asked, system: str, unit: str) -> str:
+    if not unit:
+        return compare(sql, "i.lo", "i.hi", one)
+    if not system:
+        return f"(i.code = {sql.big(unit_hash(unit))} AND {compare(sql, 'i.lo', 'i.hi', one)})"
+    kind, first, last = canonical(one.first, one.last, system, unit)
+    _, value, _ = canonical(one.value, one.value, system, unit)
+    if kind is None or first is None or last is None or value is None:
+        return "false"
+    inside = compare(sql, "i.clo", "i.chi", Asked(one.prefix, value, min(first, last), max(first, last)))
+    return f"(i.unit = {sql.big(kind)} AND {inside})"

@@ -6,13 +6,19 @@ Source: http://hl7.org/fhir/R4/search.html#reference
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from fhir_server.search.context import Context
 from fhir_server.search.params import token as tokens
 from fhir_server.search.params import uri
+from fhir_server.search.registry import Param, Part
 from fhir_server.search.sink import Sink
+from fhir_server.search.sql import Patients, Sql, Test, any_of, never
+from fhir_server.search.tokens import token_test
+from fhir_server.search.values import bad_value, piped, unescape
+from fhir_server.storage.rows import type_number
 from resources.definitions import definitions
 
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?\Z")
@@ -66,3 +72,127 @@ def _reference(param: int, value: Any, carried: bool, sink: Sink) -> None:
         sink.patient = found[1]
     else:
         sink.edges.add((param, *found))
+
+
+_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z")
+Target = tuple[tuple[str, ...], str]
+"""Resource types and an id: a reference to any of them."""
+
+
+def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
+    """Return the test that any of `values` passes.
+
+    Shape:  `modifier` is empty, `identifier`, or the resource type that is referred to
+    Errors: 400 value
+    """
+    if modifier == "identifier":
+        return _identified(param, values)
+    targets: list[Target] = []
+    elsewhere: list[str] = []
+    for value in values:
+        found = _target(param, modifier, unescape(value))
+        if found is None:
+            elsewhere.append(unescape(value))
+        else:
+            targets.append(found)
+    if not targets:
+        hashes = [found for value in elsewhere for found in uri.hashes(param, value)]
+        return token_test(hashes, (), 15, elsewhere)
+    types = frozenset(name for names, _ in targets for name in names)
+    local_test = points_to(
+        param, lambda sql, kept: _rows(sql, targets, kept), types, len(targets) == 1 and len(types) == 1
+    )
+    if not elsewhere:
+        return local_test
+    return _either(local_test, token_test([h for v in elsewhere for h in uri.hashes(param, v)], (), 15, ()))
+
+
+def _identified(param: Param, values: Sequence[str]) -> Test:
+    hashes: list[int] = []
+    for value in values:
+        parts = piped(value)
+        if len(parts) > 2 or not any(parts):
+            raise bad_value(param.code, value, "an identifier is value, system|value, |value or system|")
+        for part in param.parts:
+            hashes += tokens.exact_hashes(part.id, parts, tokens.IDENTIFIER)
+    return token_test(hashes, (), 15, ())
+
+
+def _target(param: Param, modifier: str, text: str) -> Target | None:
+    """Return what a search value refers to on this server, None where it is an address elsewhere."""
+    found = local(text, Context.bases)
+    if found is not None:
+        if modifier not in ("", found[0]):
+            raise bad_value(param.code, text, f"':{modifier}' asks for a reference to {modifier}")
+        return (found[0],), found[1]
+    if not _ID.match(text):
+        return None
+    if not any("Reference" in path.types or "Resource" in path.types for path in param.paths):
+        return None
+    return ((modifier,) if modifier else param.targets), text
+
+
+def _rows(sql: Sql, targets: Sequence[Target], types: frozenset[str]) -> str:
+    """Return the statement that lists the row numbers of `targets` that are of `types`."""
+    clauses = []
+    for names, id_ in targets:
+        kept = [name for name in names if name in types]
+        if kept:
+            numbers = ", ".join(str(type_number(name)) for name in kept)
+            clauses.append(f"(x.type IN ({numbers}) AND x.id = {sql.text(id_)})")
+    return f"SELECT x.rid FROM resource x WHERE {any_of(clauses)}"
+
+
+Listing = Callable[[Sql, frozenset[str]], str]
+"""Takes the collected arguments and the wanted types; returns a statement that lists row numbers."""
+
+
+def points_to(param: Param, listing: Listing, types: frozenset[str], one: bool = False) -> Test:
+    """Return the test that rows pass whose reference points to what `listing` lists.
+
+    Shape:  `types` are what the listed rows can be; `one` says that no more than one row is listed
+    """
+    patient = frozenset({"Patient"})
+    carried = "Patient" in types and any(part.patient for part in param.parts)
+    edges = [(part, _wanted(part, types)) for part in param.parts]
+    edges = [(part, wanted) for part, wanted in edges if wanted]
+
+    within = "=" if one else "IN"
+
+    def where(sql: Sql, row: str) -> str:
+        clauses = [f"{row}.pid {within} ({listing(sql, patient)})"] if carried else []
+        for part, wanted in edges:
+            inside = f"e.dst {within} ({listing(sql, wanted)})"
+            clauses.append(
+                f"EXISTS (SELECT FROM edge e WHERE e.src = {row}.rid AND e.param = {part.id} AND {inside})"
+            )
+        return any_of(clauses)
+
+    def rids(sql: Sql) -> str:
+        found = [_carried(sql, param, listing(sql, patient))] if carried else []
+        for part, wanted in edges:
+            inside = f"e.dst = ANY(ARRAY({listing(sql, wanted)}))"
+            found.append(f"SELECT e.src FROM edge e WHERE e.param = {part.id} AND {inside}")
+        return " UNION ALL ".join(found)
+
+    if not carried and not edges:
+        return never()
+    only = Patients(lambda sql: listing(sql, patient), one) if carried and not edges else None
+    return Test(where, 20, rids, patients=only)
+
+
+def _wanted(part: Part, types: frozenset[str]) -> frozenset[str]:
+    """Return those of `types` that the edges of a part can point to."""
+    kept = types & {part.resolves} if part.resolves else types
+    return kept - {"Patient"} if part.patient else kept
+
+
+def _carried(sql: Sql, param: Param, listing: str) -> str:
+    number = type_number(param.type)
+    return (
+        f"SELECT c.rid FROM resource c WHERE c.live AND c.type = {number} AND c.pid = ANY(ARRAY({listing}))"
+    )
+
+
+def _either(first: Test, second: Test) -> Test:
+    return Test(lambda sql, row: any_of([first.where(sql, row), second.where(sql, row)]))

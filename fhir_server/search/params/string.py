@@ -6,9 +6,17 @@ Source: http://hl7.org/fhir/R4/search.html#string
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
+from fhir_server.search.registry import Param
 from fhir_server.search.sink import Sink
+from fhir_server.search.sql import Sql, Test, any_of
+from fhir_server.search.values import bad_value, unescape
+
+INDEXED = 500
+"""How many characters of a normalized string the prefix index holds."""
+LAST_CHARACTER = "\U0010ffff"
 
 NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
 ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
@@ -21,7 +29,9 @@ def normalize(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text)
     folded = "".join(char for char in plain if not unicodedata.combining(char)).casefold()
     again = unicodedata.normalize("NFKD", folded)
-    return " ".join("".join(char for char in again if not unicodedata.combining(char)).split()).replace("\0", "")
+    return " ".join("".join(char for char in again if not unicodedata.combining(char)).split()).replace(
+        "\0", ""
+    )
 
 
 def index(param: int, value: Any, type_name: str, sink: Sink) -> None:
@@ -50,3 +60,36 @@ def _text(param: int, value: Any, sink: Sink) -> None:
     if value.__class__ is str:
         sink.strings.add((param, normalize(value), value))
         sink.present.add(param)
+
+
+def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
+    """Return the test that any of `values` passes: a prefix, with `contains` any part, with `exact` the whole.
+
+    Errors: 400 value
+    """
+    asked = [_asked(param.code, unescape(value), modifier) for value in values]
+    ids = ", ".join(str(part.id) for part in param.parts)
+
+    def rows(sql: Sql) -> str:
+        matches = any_of([_matches(sql, modifier, *one) for one in asked])
+        return f"SELECT i.rid FROM idx_string i WHERE i.param IN ({ids}) AND {matches}"
+
+    rank = {"exact": 25, "contains": 40}.get(modifier, 30)
+    return Test(lambda sql, row: f"EXISTS ({rows(sql)} AND i.rid = {row}.rid)", rank, rows)
+
+
+def _asked(code: str, text: str, modifier: str) -> tuple[str, str]:
+    plain = normalize(text)
+    if modifier != "exact" and (not plain or len(plain) > INDEXED):
+        raise bad_value(code, text, f"a text of 1 to {INDEXED} characters")
+    return plain, text
+
+
+def _matches(sql: Sql, modifier: str, plain: str, text: str) -> str:
+    if modifier == "contains":
+        pattern = plain.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return f"i.norm LIKE {sql.text('%' + pattern + '%')}"
+    head = 'left(i.norm, 500) COLLATE "C"'
+    if modifier == "exact":
+        return f"({head} = {sql.text(plain[:INDEXED])} AND i.exact = {sql.text(text)})"
+    return f"({head} >= {sql.text(plain)} AND {head} < {sql.text(plain + LAST_CHARACTER)})"

@@ -5,14 +5,29 @@ Source: http://hl7.org/fhir/R4/search.html#token
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from fhir_server.search.hashing import coded, posting, token
+from fhir_server.search.hashing import coded, either_case, posting, posting_range, token
+from fhir_server.search.registry import Param, Part
 from fhir_server.search.sink import Sink
+from fhir_server.search.sql import Test
+from fhir_server.search.tokens import token_test
+from fhir_server.search.values import bad_value, piped
+from resources.definitions import definitions
 
 CODE, SYSTEM_CODE, SYSTEM, NO_SYSTEM, OF_TYPE = "c", "sc", "s", "nc", "ot"
 """The forms in which a token can be asked for: code, system|code, system|, |code, and identifier `:of-type`."""
+
+IMPLIED_SYSTEM = {
+    "http://hl7.org/fhir/ValueSet/languages": "urn:ietf:bcp:47",
+    "http://hl7.org/fhir/ValueSet/mimetypes": "urn:ietf:bcp:13",
+    "http://hl7.org/fhir/ValueSet/currencies": "urn:iso:std:iso:4217",
+}
+"""The system of `code` elements whose value set cannot be listed. Source: compose.include.system of each, R4 4.0.1"""
+
+COMPLEX = ("CodeableConcept", "Coding", "Identifier", "ContactPoint")
 
 IDENTIFIER = "i"
 """Prefix of the forms of a reference's identifier (`:identifier`)."""
@@ -33,7 +48,7 @@ def index(param: int, value: Any, type_name: str, sink: Sink, *, post: bool = Fa
             sink.tokens.add(token(param, CODE, "~" + str(value["value"]).casefold()))
     elif type_name == "Extension":
         _extension(param, value, post, sink)
-    elif type_name == "boolean":
+    elif isinstance(value, bool):
         sink.tokens.add(_plain(param, "true" if value else "false"))
     elif value.__class__ is str:
         sink.tokens.add(_plain(param, value) if type_name == "code" else token(param, CODE, "=" + value))
@@ -88,5 +103,117 @@ def _extension(param: int, value: Any, post: bool, sink: Sink) -> None:
     for key, child in value.items():
         if key.startswith("value"):
             name = key[5:]
-            known = name if name in ("CodeableConcept", "Coding", "Identifier", "ContactPoint") else name[0].lower() + name[1:]
+            known = name if name in COMPLEX else name[0].lower() + name[1:]
             index(param, child, known, sink, post=post)
+
+
+def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
+    """Return the test that any of `values` passes, as hashes of whole tokens.
+
+    Errors: 400 value
+    """
+    hashes: list[int] = []
+    postings: list[tuple[int, int]] = []
+    needles: list[str] = []
+    for value in values:
+        parts = piped(value)
+        if modifier == "of-type":
+            found, ranges = [_of_type(param, part, value, parts) for part in param.parts], []
+        else:
+            found, ranges = _asked(param, value, parts)
+        hashes += found
+        postings += ranges
+        needles += [part for part in reversed(parts) if part][:1]
+    literal = not any(name in ("boolean", "Boolean") for name in leaf_types(param))
+    return token_test(hashes, postings, _rank(param), needles if literal else ())
+
+
+def leaf_types(param: Param) -> tuple[str, ...]:
+    """Return the FHIR types that the values of a token parameter can have."""
+    return ("boolean",) if param.computed else tuple(dict.fromkeys(n for p in param.paths for n in p.types))
+
+
+def _rank(param: Param) -> int:
+    types = leaf_types(param)
+    return 5 if "Identifier" in types else 15 if "ContactPoint" in types else 50
+
+
+def _of_type(param: Param, part: Part, value: str, parts: list[str]) -> int:
+    if len(parts) != 3 or not (parts[1] and parts[2]):
+        raise bad_value(param.code, value, "':of-type' takes type system|type code|identifier value")
+    return token(part.id, OF_TYPE, parts[0], coded(parts[0], parts[1]), "=" + parts[2])
+
+
+def _asked(param: Param, value: str, parts: list[str]) -> tuple[list[int], list[tuple[int, int]]]:
+    if len(parts) > 2 or not any(parts):
+        raise bad_value(param.code, value, "a token is code, system|code, |code or system|")
+    hashes: list[int] = []
+    postings: list[tuple[int, int]] = []
+    for part in param.parts:
+        for name in leaf_types(param):
+            if name in ("CodeableConcept", "Coding", "Extension"):
+                more, ranges = _coded(part, parts)
+                hashes += more
+                postings += ranges
+            if name in ("Identifier", "Extension"):
+                hashes += exact_hashes(part.id, parts, "")
+            if name not in ("CodeableConcept", "Coding", "Identifier"):
+                hashes += _plain_hashes(param, part, name, value, parts)
+    return hashes, postings
+
+
+def _coded(part: Part, parts: list[str]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return the hashes and posting ranges of a coding: code, system|code, |code or system|."""
+    system, code = (None, parts[0]) if len(parts) == 1 else parts
+    if system is None:
+        forms = either_case(code)
+        if part.post:
+            return [], [posting_range(part.id, form) for form in forms]
+        return [token(part.id, CODE, form) for form in forms], []
+    if not code:
+        return [token(part.id, SYSTEM, system)], []
+    hashes, keys = coding_hashes(part.id, system, code, part.post)
+    return ([], [(keys[0], keys[0])]) if part.post else ([hashes[1]], [])
+
+
+def exact_hashes(param: int, parts: list[str], prefix: str) -> list[int]:
+    """Return the hash of an identifier: value, system|value, |value or system|."""
+    system, value = (None, parts[0]) if len(parts) == 1 else parts
+    if system is None:
+        return [token(param, prefix + CODE, "=" + value)]
+    if not value:
+        return [token(param, prefix + SYSTEM, system)]
+    if not system:
+        return [token(param, prefix + NO_SYSTEM, "=" + value)]
+    return [token(param, prefix + SYSTEM_CODE, system, "=" + value)]
+
+
+def _plain_hashes(param: Param, part: Part, name: str, value: str, parts: list[str]) -> list[int]:
+    if name == "code" and len(parts) == 2:
+        return [_plain(part.id, code) for code in _codes_of(param, part, *parts)]
+    if len(parts) == 2:
+        if name == "Extension":
+            return []
+        raise bad_value(param.code, value, f"its values ({name}) have no system, so that they take no '|'")
+    if name in ("boolean", "Boolean") and parts[0] not in ("true", "false"):
+        raise bad_value(param.code, value, "true or false")
+    if name in ("ContactPoint", "Extension"):
+        folded = token(part.id, CODE, "~" + parts[0].casefold())
+        return [folded, _plain(part.id, parts[0])] if name == "Extension" else [folded]
+    return [_plain(part.id, parts[0])]
+
+
+def _codes_of(param: Param, part: Part, system: str, code: str) -> list[str]:
+    """Return the codes meant by system|code or system| on elements whose system is implied by their value set."""
+    found: list[str] = []
+    for path in param.paths:
+        if path.element is None or (path.unfiltered != part.path and len(param.parts) > 1):
+            continue
+        bound = path.element.binding
+        listed = definitions().valueset_codes(bound[1]) if bound else None
+        if listed is None:
+            known = IMPLIED_SYSTEM.get(bound[1] if bound else "")
+            found += [code] if code and system == known else []
+        else:
+            found += [c for s, c in listed if s == system and code in ("", c)]
+    return found

@@ -1,0 +1,37 @@
+"""The searchset Bundle, made of the bytes that are stored: nothing is parsed or written anew."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fhir_server.search.page import Page
+from fhir_server.storage.rows import Row, instant
+from resources.codec.json import dump_json
+from resources.outcome import operation_outcome
+
+_END = {"match": b',"search":{"mode":"match"}}', "include": b',"search":{"mode":"include"}}'}
+
+
+def searchset(page: Page, base: str) -> bytes:
+    """Return the JSON of the Bundle of `page`; matches first, then what they bring along, then what is to be said."""
+    head = {
+        "resourceType": "Bundle",
+        "meta": {"lastUpdated": instant(datetime.now(UTC))},
+        "type": "searchset",
+        **({} if page.total is None else {"total": page.total}),
+        "link": [{"relation": relation, "url": url} for relation, url in page.links],
+    }
+    entries = [_entry(row, base, "match") for row in page.rows]
+    entries += [_entry(row, base, "include") for row in page.included]
+    if page.issues:
+        said = {"resource": operation_outcome(page.issues), "search": {"mode": "outcome"}}
+        entries.append(dump_json(said))
+    opening = dump_json(head)
+    if not entries:
+        return opening
+    return opening[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
+
+
+def _entry(row: Row, base: str, mode: str) -> bytes:
+    address = f'{{"fullUrl":"{base}/{row.type_name}/{row.id}","resource":'
+    return address.encode() + row.json() + _END[mode]

@@ -1,0 +1,162 @@
+"""One search criterion: plain, with a modifier, chained, or by what refers to it (`_has`).
+
+Source: http://hl7.org/fhir/R4/search.html#modifiers, #chaining and #has
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fhir_server.search import plan
+from fhir_server.search.params import date, number, quantity, reference, string, token, uri
+from fhir_server.search.registry import REFUSED_CODES, Param, TypeSearch, registry
+from fhir_server.search.sql import Sql, Test, negated
+from fhir_server.search.values import split, unescape
+from resources.definitions import definitions
+from resources.outcome import FhirError
+
+MODIFIERS: dict[str, frozenset[str]] = {
+    "string": frozenset({"missing", "exact", "contains"}),
+    "token": frozenset({"missing", "not", "of-type"}),
+    "reference": frozenset({"missing", "identifier"}),
+    "date": frozenset({"missing"}),
+    "number": frozenset({"missing"}),
+    "quantity": frozenset({"missing"}),
+    "uri": frozenset({"missing"}),
+}
+"""The modifiers of each parameter type that are answered; references also take the name of a resource type."""
+
+MAX_CHAIN_TYPES = 8
+"""A chain over a reference to more types than this has to say which one it means."""
+
+TESTS: dict[str, Callable[[Param, str, Sequence[str]], Test]] = {
+    "date": date.test,
+    "number": number.test,
+    "quantity": quantity.test,
+    "reference": reference.test,
+    "string": string.test,
+    "token": token.test,
+    "uri": uri.test,
+}
+
+
+def read(known: TypeSearch, name: str, value: str) -> Test | None:
+    """Return the test that a parameter asks for, None where the type has no such parameter.
+
+    Errors: 400 not-supported, value
+    """
+    if name.startswith("_has:"):
+        return _has(known, name, value)
+    head, dot, rest = name.partition(".")
+    code, _, modifier = head.partition(":")
+    param = known.params.get(code)
+    if param is None:
+        if code in REFUSED_CODES:
+            raise FhirError(400, "not-supported", f"The search parameter '{code}' is not supported yet")
+        return None
+    if param.place == "refused":
+        raise FhirError(
+            400, "not-supported", f"The search parameter '{code}' of {known.name}: {param.reason}"
+        )
+    if dot:
+        return _chain(param, modifier, rest, value)
+    return plain(param, modifier, value)
+
+
+def plain(param: Param, modifier: str, value: str) -> Test:
+    """Return the test of one parameter with an optional modifier.
+
+    Errors: 400 not-supported, value
+    """
+    target = param.kind == "reference" and definitions().is_resource(modifier)
+    if modifier and not target and (modifier not in MODIFIERS[param.kind] or param.place == "column"):
+        text = f"The modifier ':{modifier[:50]}' of '{param.code}' ({param.kind}) is not supported"
+        raise FhirError(400, "not-supported", text)
+    if modifier == "missing":
+        return _missing(param, value)
+    if modifier == "of-type" and "Identifier" not in token.leaf_types(param):
+        raise FhirError(400, "not-supported", f"':of-type' is for identifiers, which '{param.code}' is not")
+    values = [part for part in split(value, ",") if part.strip()]
+    if not values:
+        raise FhirError(400, "value", f"'{value[:50]}' holds no value for '{param.code}'")
+    if param.code == "_id":
+        return _id(values)
+    if param.code == "_lastUpdated":
+        return date.test_updated(param, modifier, values)
+    test = TESTS[param.kind](param, modifier, values)
+    return negated(test) if modifier == "not" else test
+
+
+def _id(values: Sequence[str]) -> Test:
+    ids = list(dict.fromkeys(unescape(value) for value in values))
+
+    def where(sql: Sql, row: str) -> str:
+        return f"{row}.id = {sql.text(ids[0])}" if len(ids) == 1 else f"{row}.id = ANY({sql.texts(ids)})"
+
+    return Test(where, plan.BY_ID)
+
+
+def _missing(param: Param, value: str) -> Test:
+    if value not in ("true", "false"):
+        raise FhirError(400, "value", f"'{value[:50]}' is no value for '{param.code}:missing': true or false")
+    ids = ", ".join(str(part.id) for part in param.parts)
+    present = Test(lambda _sql, row: f"{row}.present && ARRAY[{ids}]::int[]")
+    return negated(present) if value == "true" else present
+
+
+def _chain(param: Param, modifier: str, rest: str, value: str) -> Test:
+    """Return the test that what the reference points to passes `rest`."""
+    if param.kind != "reference":
+        raise FhirError(
+            400, "invalid", f"'{param.code}' is no reference, so that nothing can be chained to it"
+        )
+    if "." in rest or rest.startswith("_has:"):
+        raise FhirError(
+            400,
+            "not-supported",
+            f"'{param.code}.{rest[:100]}': chains of more than one step are not supported yet",
+        )
+    if modifier and not definitions().is_resource(modifier):
+        raise FhirError(
+            400, "not-supported", f"The modifier ':{modifier[:50]}' of a chain must be a resource type"
+        )
+    code = rest.partition(":")[0]
+    targets = (modifier,) if modifier else tuple(t for t in param.targets if code in registry(t).params)
+    if not targets:
+        raise FhirError(
+            400, "invalid", f"Nothing that '{param.code}' refers to has a search parameter '{code[:100]}'"
+        )
+    if len(targets) > MAX_CHAIN_TYPES:
+        text = f"'{param.code}' refers to {len(targets)} types with a '{code}': say which, as in {param.code}:Patient.{code}"
+        raise FhirError(400, "too-costly", text)
+    inner: dict[str, Test] = {}
+    for target in targets:
+        test = read(registry(target), rest, value)
+        if test is None:
+            raise FhirError(400, "invalid", f"{target} has no search parameter '{code[:100]}'")
+        inner[target] = test
+
+    def listing(sql: Sql, types: frozenset[str]) -> str:
+        wanted = [name for name in inner if name in types]
+        return " UNION ALL ".join(plan.listing(sql, name, [inner[name]]) for name in wanted)
+
+    return reference.points_to(param, listing, frozenset(inner))
+
+
+def _has(known: TypeSearch, name: str, value: str) -> Test:
+    """Return the test that a resource passes which one of another type, passing a criterion, refers to."""
+    parts = name.split(":", 3)
+    if len(parts) != 4 or not all(parts):
+        raise FhirError(400, "invalid", f"'{name[:100]}' is not of the form _has:Type:reference:parameter")
+    _, source, by, rest = parts
+    if not definitions().is_resource(source):
+        raise FhirError(400, "invalid", f"'{source[:100]}' in '{name[:100]}' is not a resource type")
+    if rest.startswith("_has:") or "." in rest:
+        raise FhirError(400, "not-supported", f"'{name[:100]}': more than one step is not supported yet")
+    param = registry(source).params.get(by)
+    if param is None or param.kind != "reference" or param.place == "refused":
+        raise FhirError(400, "invalid", f"{source} has no reference parameter '{by[:100]}'")
+    inner = read(registry(source), rest, value)
+    if inner is None:
+        raise FhirError(400, "invalid", f"{source} has no search parameter '{rest[:100]}'")
+    return plan.referred(param, known.name, inner)

@@ -1,0 +1,182 @@
+"""Run a search: one statement for the page, one for its includes, one for a total that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection, AsyncRawCursor
+
+from fhir_server.exchange import Session
+from fhir_server.search import include, plan, recheck
+from fhir_server.search.cursor import Cursor, decode, search_text
+from fhir_server.search.frequency import FREQUENCIES
+from fhir_server.search.order import Key, Place, beyond, keys, order_by
+from fhir_server.search.page import Page, links
+from fhir_server.search.parse import CURSOR, parse
+from fhir_server.search.query import Query
+from fhir_server.search.sql import Sql, all_of
+from fhir_server.storage.rows import MISSING_DATE, Row
+
+COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail"
+WIDTH = 8
+EXACT_UP_TO = 10_000
+"""`_total=estimate` counts this far; beyond it is the planner's guess."""
+
+
+async def find(
+    session: Session, type_name: str, pairs: Sequence[tuple[str, str]], *, base: str, strict: bool
+) -> Page:
+    """Return the page of a search of `type_name`.
+
+    Shape:  `pairs` are decoded and in order; `base` is the absolute address that links start with
+    Errors: 400 with every problem: not-supported, value, invalid, too-costly
+    """
+    query = parse(type_name, pairs, strict=strict)
+    cursor = _cursor(query)
+    async with session.connection() as conn:
+        await FREQUENCIES.refresh(conn)
+        if query.only_count or query.count == 0:
+            total = await _total(conn, query)
+            return Page(
+                [],
+                total=total,
+                links=links(query, base, "", (), earlier=False, later=False),
+                issues=query.issues,
+            )
+        order, found = await _rows(conn, query, cursor)
+        page, more = found[: query.count], len(found) > query.count
+        backward = cursor is not None and cursor.backward
+        if backward:
+            page.reverse()
+        rows = recheck.true_matches(query.tests, [row for row, _ in page])
+        included = await include.fetch(conn, type_name, query.includes, rows, COLUMNS)
+        alone = cursor is None and not more
+        total = len(rows) if alone else None if query.total == "none" else await _total(conn, query)
+    earlier = more if backward else cursor is not None
+    later = backward or more
+    places = [place for _, place in page]
+    return Page(
+        rows, included, total, links(query, base, order, places, earlier=earlier, later=later), query.issues
+    )
+
+
+def _cursor(query: Query) -> Cursor | None:
+    if not query.cursor:
+        return None
+    pairs = [
+        (name, str(query.count) if name == "_count" else value)
+        for name, value in query.pairs
+        if name != CURSOR
+    ]
+    return decode(query.cursor, search_text(query.type, pairs))
+
+
+async def _rows(
+    conn: AsyncConnection[Any], query: Query, cursor: Cursor | None
+) -> tuple[str, list[tuple[Row, Place]]]:
+    """Return the order gone by and the next rows with their places, one more than the page holds."""
+    sort = query.sort
+    if len(sort) == 1 and sort[0].param.place == "main" and not sort[0].descending:
+        return "sort", await _dated_first(conn, query, cursor)
+    sql = Sql()
+    rows = plan.source(sql, query.type, query.tests)
+    order = cursor.order if cursor else "sort" if sort else rows.order
+    wanted = _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0)
+    return order, await _fetch(conn, sql, query, rows, wanted, cursor)
+
+
+def _natural(rows: plan.Source, order: str) -> list[Key]:
+    date = Key(rows.d0, False, "bigint", False)
+    return {"pid": [Key(rows.pid, False, "bigint", False), date], "d0": [date]}.get(order, [])
+
+
+async def _dated_first(
+    conn: AsyncConnection[Any], query: Query, cursor: Cursor | None
+) -> list[tuple[Row, Place]]:
+    """Return rows by ascending main date, which the index has after those without one: these come last."""
+    backward = cursor is not None and cursor.backward
+    missing = cursor is not None and cursor.place.values[0] is None
+    found: list[tuple[Row, Place]] = []
+    for dated in (False, True) if backward else (True, False):
+        if (
+            len(found) > query.count
+            or (missing and dated != backward and dated)
+            or (cursor is not None and backward and not missing and not dated)
+        ):
+            continue
+        sql = Sql()
+        rows = plan.source(sql, query.type, query.tests)
+        rows.conditions.append(f"{rows.d0} {'>' if dated else '='} {MISSING_DATE}")
+        wanted = [Key(rows.d0, False, "bigint", False)] if dated else []
+        here = cursor if cursor is not None and missing != dated else None
+        if here is not None and not dated:
+            here = Cursor(here.order, Place((), here.place.rid), here.backward)
+        turned = here or (Cursor("sort", Place((), 0), True) if backward else None)
+        more = await _fetch(conn, sql, query, rows, wanted, turned, bounded=here is not None)
+        found += more if dated else [(row, Place((None,), place.rid)) for row, place in more]
+    return found
+
+
+async def _fetch(
+    conn: AsyncConnection[Any],
+    sql: Sql,
+    query: Query,
+    rows: plan.Source,
+    wanted: Sequence[Key],
+    cursor: Cursor | None,
+    *,
+    bounded: bool = True,
+) -> list[tuple[Row, Place]]:
+    backward = cursor is not None and cursor.backward
+    conditions = list(rows.conditions)
+    if cursor is not None and bounded:
+        if len(cursor.place.values) != len(wanted):
+            raise AssertionError("a signed cursor has the keys of its order")
+        conditions.append(beyond(sql, wanted, rows.rid, cursor.place, backward))
+    if query.sort and query.sort[0].param.code == "_lastUpdated":
+        conditions.append("r.version > 0")
+    rid = rows.rid_order if not wanted else rows.rid
+    values = "".join(f", ({key.expression})::text" for key in wanted)
+    text = (
+        f"SELECT {COLUMNS}{values} FROM {rows.tables} WHERE {all_of(conditions)}"
+        f" ORDER BY {order_by(wanted, rid, backward)} LIMIT {query.count + 1}"
+    )
+    return [
+        (Row(*found[:WIDTH]), Place(tuple(found[WIDTH:]), found[0]))
+        for found in await _run(conn, text, sql.args)
+    ]
+
+
+async def _run(conn: AsyncConnection[Any], text: str, args: Sequence[Any]) -> list[Any]:
+    cursor = AsyncRawCursor(conn)
+    await cursor.execute(text, args, binary=True)
+    return await cursor.fetchall()
+
+
+async def _total(conn: AsyncConnection[Any], query: Query) -> int:
+    if query.total == "estimate":
+        sql = Sql()
+        text = plan.count(sql, query.type, query.tests, EXACT_UP_TO + 1)
+        exact = int((await _run(conn, text, sql.args))[0][0])
+        return exact if exact <= EXACT_UP_TO else max(exact, await _guess(conn, query))
+    sql = Sql()
+    text = plan.count(sql, query.type, query.tests)
+    return int((await _run(conn, text, sql.args))[0][0])
+
+
+async def _guess(conn: AsyncConnection[Any], query: Query) -> int:
+    """Return how many rows the database expects, without reading them."""
+    sql = Sql()
+    cursor = AsyncRawCursor(conn)
+    await cursor.execute(
+        "EXPLAIN (FORMAT JSON) " + plan.listing(sql, query.type, query.tests), sql.args, prepare=False
+    )
+    row = await cursor.fetchone()
+    plans = (
+        row[0]
+        if row and not isinstance(row[0], str | bytes)
+        else msgspec.json.decode(row[0] if row else b"[]")
+    )
+    return int(plans[0]["Plan"]["Plan Rows"])

@@ -1,0 +1,37 @@
+"""Which resources a condition names: what conditional interactions ask before they write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import AsyncRawCursor
+
+from fhir_server.exchange import Session
+from fhir_server.search import plan, recheck
+from fhir_server.search.find import COLUMNS
+from fhir_server.search.parse import parse
+from fhir_server.search.sql import Sql, all_of
+from fhir_server.storage.rows import Row
+from resources.outcome import FhirError
+
+
+async def match_ids(
+    session: Session, type_name: str, pairs: Sequence[tuple[str, str]], limit: int = 2
+) -> list[tuple[int, str]]:
+    """Return (row number, id) of up to `limit` resources that meet every criterion, uncommitted ones of ours included.
+
+    Errors: 400 for unknown parameters too, 412 where no criterion is given
+    """
+    query = parse(type_name, pairs, strict=True)
+    if not query.tests:
+        raise FhirError(
+            412, "invalid", f"A conditional request on {type_name} needs at least one search criterion"
+        )
+    sql = Sql()
+    rows = plan.source(sql, type_name, query.tests)
+    text = f"SELECT {COLUMNS} FROM {rows.tables} WHERE {all_of(rows.conditions)} ORDER BY {rows.rid_order} LIMIT {limit}"
+    async with session.connection() as conn:
+        cursor = AsyncRawCursor(conn)
+        await cursor.execute(text, sql.args, binary=True)
+        found = [Row(*row) for row in await cursor.fetchall()]
+    return [(row.rid, row.id) for row in recheck.true_matches(query.tests, found)]

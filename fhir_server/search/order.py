@@ -1,0 +1,114 @@
+"""The order of a page and the place in it where the next page starts.
+
+Missing values come last in both directions. Ties are broken by row number, so that no two rows are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fhir_server.search.query import SortKey
+from fhir_server.search.sql import Sql, any_of
+from fhir_server.storage.rows import MISSING_DATE
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One sort key as SQL: an expression, its direction, its type, and whether rows may lack it."""
+
+    expression: str
+    descending: bool
+    type: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in the order: its sort values as text (None: missing) and its row number."""
+
+    values: tuple[str | None, ...]
+    rid: int
+
+
+def keys(sort: Sequence[SortKey], row: str, d0: str) -> list[Key]:
+    """Return the SQL of `_sort`; `d0` is the cheapest expression of the main date."""
+    alone = len(sort) == 1
+    return [_key(one, row, d0, alone) for one in sort]
+
+
+def _key(one: SortKey, row: str, d0: str, alone: bool) -> Key:
+    param, down = one.param, one.descending
+    if param.code == "_id":
+        return Key(f"{row}.id", down, "text", False)
+    if param.code == "_lastUpdated":
+        return Key(f"{row}.updated", down, "timestamptz", False)
+    if param.place == "main":
+        return (
+            Key(d0, down, "bigint", False) if alone else Key(f"NULLIF({d0}, {MISSING_DATE})", down, "bigint")
+        )
+    best = "max" if down else "min"
+    ids = ", ".join(str(part.id) for part in param.parts)
+    table, value, type_name = _VALUES[param.kind]
+    return Key(
+        f"(SELECT {best}({value}) FROM {table} i WHERE i.rid = {row}.rid AND i.param IN ({ids}))",
+        down,
+        type_name,
+    )
+
+
+_VALUES = {
+    "string": ("idx_string", "i.norm", 'text COLLATE "C"'),
+    "date": ("idx_date", "i.lo", "bigint"),
+    "number": ("idx_number", "(i.lo + i.hi) / 2", "numeric"),
+    "quantity": ("idx_number", "coalesce((i.clo + i.chi) / 2, (i.lo + i.hi) / 2)", "numeric"),
+}
+
+
+def order_by(found: Sequence[Key], rid: str, backward: bool) -> str:
+    """Return the ORDER BY list."""
+    parts = []
+    for key in found:
+        down = key.descending != backward
+        nulls = (" NULLS FIRST" if backward else " NULLS LAST") if key.nullable else ""
+        parts.append(f"{key.expression}{' DESC' if down else ''}{nulls}")
+    down = _rid_descends(found) != backward
+    return ", ".join([*parts, rid + (" DESC" if down else "")])
+
+
+def _rid_descends(found: Sequence[Key]) -> bool:
+    return bool(found) and found[0].descending
+
+
+def beyond(sql: Sql, found: Sequence[Key], rid: str, place: Place, backward: bool) -> str:
+    """Return the condition that a row comes after `place` (before it, when going `backward`)."""
+    down = _rid_descends(found) != backward
+    last = f"{rid} {'<' if down else '>'} {sql.big(place.rid)}"
+    if all(not key.nullable and (key.descending != backward) == down for key in found):
+        if not found:
+            return last
+        places = [_place(sql, key, value) for key, value in zip(found, place.values, strict=True)]
+        columns = ", ".join([*(key.expression for key in found), rid])
+        return f"({columns}) {'<' if down else '>'} ({', '.join([*places, sql.big(place.rid)])})"
+    options, same = [], []
+    for key, value in zip(found, place.values, strict=True):
+        further = _further(sql, key, value, backward)
+        if further:
+            options.append(" AND ".join([*same, further]))
+        same.append(
+            f"{key.expression} IS NULL" if value is None else f"{key.expression} = {_place(sql, key, value)}"
+        )
+    return any_of([f"({option})" for option in [*options, " AND ".join([*same, last])]])
+
+
+def _place(sql: Sql, key: Key, value: str | None) -> str:
+    return sql.cast(value or "", key.type)
+
+
+def _further(sql: Sql, key: Key, value: str | None, backward: bool) -> str:
+    """Return the condition that a key alone puts a row beyond `value`; empty where none can be."""
+    if value is None:
+        return f"{key.expression} IS NOT NULL" if backward else ""
+    sign = "<" if key.descending != backward else ">"
+    more = f"{key.expression} {sign} {_place(sql, key, value)}"
+    return f"({more} OR {key.expression} IS NULL)" if key.nullable and not backward else more

@@ -1,0 +1,60 @@
+"""One page of matches, and the links to those around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from fhir_server.search.cursor import Cursor, encode, search_text
+from fhir_server.search.order import Place
+from fhir_server.search.query import Query
+from fhir_server.storage.rows import Row
+from resources.outcome import Issue
+
+
+@dataclass(slots=True)
+class Page:
+    """What a search answers.
+
+    Shape:  `links` are (relation, absolute url); `issues` say what was not understood; `total` None: not counted
+    """
+
+    rows: list[Row]
+    included: list[Row] = field(default_factory=list)
+    total: int | None = None
+    links: list[tuple[str, str]] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+
+def links(
+    query: Query, base: str, order: str, places: Sequence[Place], *, earlier: bool, later: bool
+) -> list[tuple[str, str]]:
+    """Return the links of a page whose rows lie at `places`: self, first, previous and next where there is one."""
+    pairs = [pair for pair in query.pairs if pair[0] != "_cursor"]
+    if any(name == "_count" for name, _ in pairs):
+        pairs = [(name, str(query.count) if name == "_count" else value) for name, value in pairs]
+    search = search_text(query.type, pairs)
+
+    def at(place: Place, backward: bool) -> str:
+        return url(base, query.type, [*pairs, ("_cursor", encode(Cursor(order, place, backward), search))])
+
+    own = [*pairs, ("_cursor", query.cursor)] if query.cursor else pairs
+    found = [("self", url(base, query.type, own))]
+    if query.only_count or query.count == 0:
+        return found
+    found.append(("first", url(base, query.type, pairs)))
+    if earlier and places:
+        found.append(("previous", at(places[0], True)))
+    if later and places:
+        found.append(("next", at(places[-1], False)))
+    return found
+
+
+def url(base: str, type_name: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Return the address of a search."""
+    query = "&".join(f"{quote(name, safe=':.')}={quote(value, safe=_PLAIN)}" for name, value in pairs)
+    return f"{base}/{type_name}" + (f"?{query}" if query else "")
+
+
+_PLAIN = ":/,$-._~*"

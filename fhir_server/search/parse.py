@@ -1,0 +1,152 @@
+"""From the pairs of a query string to a search: everything understood, refused by name, or reported.
+
+Source: http://hl7.org/fhir/R4/search.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fhir_server.search import criteria, include
+from fhir_server.search.query import MAX_COUNT, Query, SortKey
+from fhir_server.search.registry import TypeSearch, registry
+from resources.definitions import definitions
+from resources.outcome import FhirError, Issue
+
+CURSOR = "_cursor"
+SHAPING = frozenset({"_format", "_pretty", "_elements", "_summary"})
+"""Parameters of the answer's form, applied where it is written; `_summary=count` is also read here."""
+SORTABLE = frozenset({"column", "main", "date", "number", "string"})
+"""Places whose values are typed rows, which can be sorted by."""
+MAX_VALUE = 20_000
+"""The most characters of one parameter's value."""
+
+
+def parse(type_name: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query:
+    """Return the search that `pairs` ask for.
+
+    Shape:  pairs with an empty value are left out; with `strict` unknown parameters are errors, else issues
+    Errors: 400 with every problem found: not-supported (modifiers, parameters not built yet), value, invalid
+    """
+    known = registry(type_name)
+    query = Query(type_name)
+    problems: list[Issue] = []
+    for name, value in pairs:
+        if not value.strip():
+            continue
+        try:
+            _check_text(name, value)
+            if _take(known, query, name, value):
+                query.pairs.append((name, value))
+            else:
+                (problems if strict else query.issues).append(_unknown(type_name, name, strict))
+        except FhirError as problem:
+            problems += problem.issues
+    if problems:
+        raise FhirError(400, issues=problems)
+    return query
+
+
+def _check_text(name: str, value: str) -> None:
+    if len(value) > MAX_VALUE:
+        raise FhirError(400, "too-long", f"The value of '{name[:100]}' is longer than {MAX_VALUE} characters")
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise FhirError(400, "value", f"The value of '{name[:100]}' holds characters that no text can have")
+
+
+def _unknown(type_name: str, name: str, strict: bool) -> Issue:
+    text = f"{type_name} has no search parameter '{name[:100]}'"
+    return Issue(
+        "not-supported", text if strict else text + ": it was ignored", (), "error" if strict else "warning"
+    )
+
+
+def _take(known: TypeSearch, query: Query, name: str, value: str) -> bool:
+    """Add one parameter to `query`; false where nobody knows it."""
+    control = _CONTROLS.get(name)
+    if control is not None:
+        control(known, query, value)
+        return True
+    plain, _, modifier = name.partition(":")
+    if plain in ("_include", "_revinclude"):
+        query.includes.append(include.parse(known.name, plain, modifier, value))
+        return True
+    if plain in _CONTROLS and modifier:
+        raise FhirError(400, "not-supported", f"'{plain}' takes no modifier (':{modifier[:50]}')")
+    test = criteria.read(known, name, value)
+    if test is None:
+        return False
+    query.tests.append(test)
+    return True
+
+
+def _count(_known: TypeSearch, query: Query, value: str) -> None:
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise FhirError(400, "value", f"'{value[:50]}' is no value for '_count': a whole number from 0")
+    query.count = min(int(value), MAX_COUNT)
+
+
+def _total(_known: TypeSearch, query: Query, value: str) -> None:
+    match value:
+        case "none" | "estimate" | "accurate":
+            query.total = value
+        case _:
+            raise FhirError(
+                400, "value", f"'{value[:50]}' is no value for '_total': none, estimate or accurate"
+            )
+
+
+def _summary(_known: TypeSearch, query: Query, value: str) -> None:
+    if value not in ("true", "false", "text", "data", "count"):
+        text = f"'{value[:50]}' is no value for '_summary': true, text, data, count or false"
+        raise FhirError(400, "value", text)
+    query.only_count = value == "count"
+
+
+def _sort(known: TypeSearch, query: Query, value: str) -> None:
+    for item in value.split(","):
+        name = item.strip().removeprefix("-")
+        param = known.params.get(name)
+        if param is None:
+            raise FhirError(
+                400, "not-supported", f"{known.name} cannot be sorted by '{name[:100]}': no such parameter"
+            )
+        if param.place not in SORTABLE:
+            text = f"{known.name} cannot be sorted by '{name}' yet: only by _id, _lastUpdated, dates, numbers, quantities and strings"
+            raise FhirError(400, "not-supported", text)
+        query.sort.append(SortKey(param, item.strip().startswith("-")))
+
+
+def _cursor(_known: TypeSearch, query: Query, value: str) -> None:
+    query.cursor = value
+
+
+def _nothing(_known: TypeSearch, _query: Query, _value: str) -> None:
+    """Accept a parameter that others apply."""
+
+
+def _type(known: TypeSearch, _query: Query, value: str) -> None:
+    if value != known.name:
+        raise FhirError(
+            400, "not-supported", "'_type' is not supported yet: a search is of one resource type"
+        )
+
+
+_CONTROLS: dict[str, Callable[[TypeSearch, Query, str], None]] = {
+    "_count": _count,
+    "_total": _total,
+    "_summary": _summary,
+    "_sort": _sort,
+    CURSOR: _cursor,
+    "_format": _nothing,
+    "_pretty": _nothing,
+    "_elements": _nothing,
+    "_type": _type,
+}
+
+
+def require_type(name: str) -> str:
+    """Return `name` if it is a resource type; raises FhirError 404."""
+    if not definitions().is_resource(name):
+        raise FhirError(404, "not-supported", f"'{name[:100]}' is not a resource type of R4")
+    return name

@@ -1,0 +1,171 @@
+"""From tests to a statement: which index the rows come from, what filters them, in which order.
+
+The text decides the plan, since a prepared statement's generic plan cannot see values:
+
+    few rows by key     _id, identifier, a foreign address              unique index, GIN
+    patient + posting   posting (pid, h, d0, rid), in order of date
+    patient             resource (pid, type, d0, rid), in order of date
+    references, names   row numbers first, as one array, then the rows by primary key
+    posting             posting (h, d0, rid), in order of date
+    rare tokens         GIN; dates and numbers: row numbers first
+    anything else       the type's rows in order, filtered
+
+Every other criterion filters the row (its own arrays, or an index by row number).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fhir_server.search.frequency import FREQUENCIES
+from fhir_server.search.registry import Param
+from fhir_server.search.sql import Patients, Sql, Test, all_of, any_of, never
+from fhir_server.storage.rows import type_number
+
+BY_ID = 0
+"""Rank of `_id`: at most one row each, by the unique index."""
+_FEW, _ARRAYS, _LAST = 15, 30, 60
+
+PAGE_GUESS = 1_000
+
+
+@dataclass(slots=True)
+class Source:
+    """Where rows come from.
+
+    Shape:  `order` is the order that costs nothing: d0 (date, row), pid (patient, date, row) or rid;
+            `rid_order` is what to sort by where row numbers must be sorted but no index is to be walked for them
+    """
+
+    tables: str
+    conditions: list[str]
+    rid: str = "r.rid"
+    d0: str = "r.d0"
+    pid: str = "r.pid"
+    order: str = "rid"
+    rid_order: str = "r.rid"
+
+
+def visible(_type_name: str, _row: str) -> str:
+    """Return the condition that the caller may see a row of a type; empty where everything is visible.
+
+    Every hop of a search asks here: matches, chains, `_has`, includes, totals.
+    """
+    return ""
+
+
+def source(sql: Sql, type_name: str, tests: Sequence[Test], *, row: bool = True) -> Source:
+    """Return where the rows of `type_name` that pass `tests` come from; without `row` only their numbers matter."""
+    patients = next((test for test in tests if test.patients), None)
+    post = next(
+        (test for test in tests if len(test.postings) == 1 and test.postings[0][0] == test.postings[0][1]),
+        None,
+    )
+    best = min((test for test in tests if _leads(test)), key=lambda test: test.rank, default=None)
+    used: list[Test | None]
+    if best is not None and best.rank <= _FEW:
+        found, used = _by_rank(sql, type_name, best), [best]
+    elif patients is not None and post is not None:
+        found, used = _by_posting(sql, post, patients.patients), [patients, post]
+    elif patients is not None and patients.patients is not None:
+        found, used = _by_patient(sql, type_name, patients.patients), [patients]
+    elif best is not None and best.rank <= _ARRAYS:
+        found, used = _by_rank(sql, type_name, best), [best]
+    elif post is not None:
+        found, used = _by_posting(sql, post, None), [post]
+    elif best is not None:
+        found, used = _by_rank(sql, type_name, best), [best]
+    else:
+        found, used = Source("resource r", [f"r.type = {type_number(type_name)}", "r.live"]), []
+    rest = [test.where(sql, "r") for test in tests if test not in used]
+    seen = visible(type_name, "r")
+    rest += [seen] if seen else []
+    if found.rid == "p.rid" and (row or rest):
+        found.tables = "posting p JOIN resource r ON r.rid = p.rid"
+        rest.append("r.live")
+    found.conditions += rest
+    return found
+
+
+def _leads(test: Test) -> bool:
+    """Whether a test can be where the rows come from."""
+    if test.rank == BY_ID:
+        return True
+    if test.tokens:
+        return test.rank <= _FEW or not FREQUENCIES.common(test.tokens, PAGE_GUESS, guess=test.rank >= 50)
+    return test.rids is not None and test.rank <= _LAST
+
+
+def _by_rank(sql: Sql, type_name: str, test: Test) -> Source:
+    mine = [f"r.type = {type_number(type_name)}", "r.live"]
+    if test.rank == BY_ID and test.rids is None:
+        return Source("resource r", [*mine, test.where(sql, "r")])
+    if test.tokens:
+        return Source("resource r", [f"r.tokens && {sql.bigs(test.tokens)}", "r.live"], rid_order="r.rid + 0")
+    assert test.rids is not None
+    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", *mine])
+
+
+def _by_posting(sql: Sql, test: Test, patients: Patients | None) -> Source:
+    conditions = [f"p.h = {sql.big(test.postings[0][0])}"]
+    order = "d0"
+    if patients is not None:
+        conditions.insert(0, _of_patients(sql, "p.pid", patients))
+        order = "d0" if patients.one else "pid"
+    return Source("posting p", conditions, "p.rid", "p.d0", "p.pid", order, "p.rid")
+
+
+def _by_patient(sql: Sql, type_name: str, patients: Patients) -> Source:
+    conditions = [_of_patients(sql, "r.pid", patients), f"r.type = {type_number(type_name)}", "r.live"]
+    return Source("resource r", conditions, order="d0" if patients.one else "pid")
+
+
+def _of_patients(sql: Sql, column: str, patients: Patients) -> str:
+    listed = patients.clause(sql)
+    return f"{column} = ({listed})" if patients.one else f"{column} = ANY(ARRAY({listed}))"
+
+
+def listing(sql: Sql, type_name: str, tests: Sequence[Test]) -> str:
+    """Return the statement that lists the row numbers of the rows of `type_name` that pass `tests`."""
+    found = source(sql, type_name, tests, row=False)
+    return f"SELECT {found.rid} FROM {found.tables} WHERE {all_of(found.conditions)}"
+
+
+def referred(param: Param, type_name: str, inner: Test) -> Test:
+    """Return the test that rows of `type_name` pass to which a row that passes `inner` refers through `param`."""
+    parts = [part for part in param.parts if part.resolves in ("", type_name)]
+    if param.targets and type_name not in param.targets:
+        return never()
+
+    def rids(sql: Sql) -> str:
+        found = []
+        for part in parts:
+            if part.patient and type_name == "Patient":
+                rows = source(sql, param.type, [inner], row=False)
+                known = [*rows.conditions, f"{rows.pid} IS NOT NULL"]
+                found.append(f"SELECT DISTINCT {rows.pid} FROM {rows.tables} WHERE {all_of(known)}")
+            else:
+                rows_listed = listing(sql, param.type, [inner])
+                found.append(
+                    f"SELECT e.dst FROM edge e WHERE e.param = {part.id} AND e.src = ANY(ARRAY({rows_listed}))"
+                )
+        return " UNION ALL ".join(found)
+
+    if not parts:
+        return never()
+    return Test(lambda sql, row: f"{row}.rid IN ({rids(sql)})", 28, rids)
+
+
+def count(sql: Sql, type_name: str, tests: Sequence[Test], limit: int | None = None) -> str:
+    """Return the statement that counts the rows that pass `tests`, up to `limit` where one is given."""
+    found = source(sql, type_name, tests, row=False)
+    body = f"FROM {found.tables} WHERE {all_of(found.conditions)}"
+    return (
+        f"SELECT count(*) {body}"
+        if limit is None
+        else f"SELECT count(*) FROM (SELECT {body} LIMIT {limit}) x"
+    )
+
+
+__all__ = ["BY_ID", "Source", "any_of", "count", "listing", "referred", "source", "visible"]

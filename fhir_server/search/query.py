@@ -1,0 +1,53 @@
+"""A search, read: what it asks for and how it wants the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fhir_server.search.registry import Param
+from fhir_server.search.sql import Test
+from resources.outcome import Issue
+
+Total = Literal["none", "estimate", "accurate"]
+
+DEFAULT_COUNT = 20
+"""Matches per page where `_count` is not given, as HAPI and Medplum have it."""
+MAX_COUNT = 1_000
+"""The most matches per page; a larger `_count` gets this many, and the self link says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key of `_sort`."""
+
+    param: Param
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """One `_include` or `_revinclude`: the reference parameters to follow, and the only type wanted at the end."""
+
+    params: tuple[Param, ...]
+    target: str
+    reverse: bool
+
+
+@dataclass(slots=True)
+class Query:
+    """A search of one resource type, every part of it understood.
+
+    Shape:  `pairs` are the parameters in force, as they go into the self link; `issues` name those that are not
+    """
+
+    type: str
+    tests: list[Test] = field(default_factory=list)
+    sort: list[SortKey] = field(default_factory=list)
+    count: int = DEFAULT_COUNT
+    total: Total = "none"
+    only_count: bool = False
+    includes: list[Include] = field(default_factory=list)
+    cursor: str = ""
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)

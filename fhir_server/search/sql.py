@@ -1,0 +1,107 @@
+"""The pieces that statements are made of: collected arguments, and what one search criterion means in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.numeric import Int8
+
+from fhir_server.storage.binary import Int8s, Texts
+
+
+class Sql:
+    """The arguments of one statement, in order; text that uses them says `$1`, `$2` …
+
+    The text of a statement depends on the shape of a search alone, so that the database prepares each shape once:
+    numbers of types and parameters are written out, everything a client sent is an argument.
+    """
+
+    __slots__ = ("args",)
+
+    def __init__(self) -> None:
+        self.args: list[Any] = []
+
+    def _add(self, value: Any) -> str:
+        self.args.append(value)
+        return f"${len(self.args)}"
+
+    def big(self, value: int) -> str:
+        """Return the place of a bigint."""
+        return self._add(Int8(value))
+
+    def text(self, value: str) -> str:
+        """Return the place of a text."""
+        return self._add(value) + "::text"
+
+    def cast(self, value: str, type_name: str) -> str:
+        """Return the place of a value sent as text and read as `type_name`."""
+        return f"{self._add(value)}::{type_name}"
+
+    def bigs(self, values: Sequence[int]) -> str:
+        """Return the place of a bigint[]."""
+        return self._add(Int8s(values))
+
+    def texts(self, values: Sequence[str]) -> str:
+        """Return the place of a text[]."""
+        return self._add(Texts(values))
+
+
+Clause = Callable[[Sql], str]
+RowClause = Callable[[Sql, str], str]
+"""Takes the alias of a `resource` row and returns a condition on it."""
+
+Ranges = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """The patients that rows must belong to: an expression for one row number (`one`) or for an array of them."""
+
+    clause: Clause
+    one: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """What one criterion means.
+
+    Shape:  `where` filters a row that something else found; the rest says how the criterion can itself find rows,
+            cheapest `rank` first: `rids` lists row numbers, `tokens` are looked up under GIN (any of them),
+            `postings` are ranges of posting keys (any of them), `patients` restrict by `pid`;
+            `needles` are texts of which one occurs in what is stored of every true match
+    """
+
+    where: RowClause
+    rank: int = 100
+    rids: Clause | None = None
+    tokens: tuple[int, ...] = ()
+    postings: Ranges = ()
+    patients: Patients | None = None
+    needles: tuple[str, ...] = ()
+
+
+NEVER = "false"
+
+
+def never() -> Test:
+    """Return the test that no row passes."""
+    return Test(lambda _sql, _row: NEVER, 0, lambda _sql: "SELECT NULL::bigint WHERE false")
+
+
+def negated(test: Test) -> Test:
+    """Return the test that exactly the rows pass which fail `test`; it can only filter."""
+    return Test(lambda sql, row: f"NOT ({test.where(sql, row)})")
+
+
+def any_of(conditions: Sequence[str]) -> str:
+    """Return the disjunction of `conditions`; false where there are none."""
+    if not conditions:
+        return NEVER
+    return conditions[0] if len(conditions) == 1 else "(" + " OR ".join(conditions) + ")"
+
+
+def all_of(conditions: Sequence[str]) -> str:
+    """Return the conjunction of `conditions`; true where there are none."""
+    return " AND ".join(conditions) or "true"

@@ -1,0 +1,65 @@
+"""Tests on the hashes in a resource's row: `tokens` under GIN, `posts` in postings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fhir_server.search.sql import Ranges, Sql, Test, any_of, never
+
+
+def token_test(
+    hashes: Iterable[int], postings: Iterable[tuple[int, int]], rank: int, needles: Sequence[str]
+) -> Test:
+    """Return the test that rows with any of `hashes`, or a posting within any of the ranges, pass."""
+    tokens = tuple(dict.fromkeys(hashes))
+    ranges: Ranges = tuple(dict.fromkeys(postings))
+    if not tokens and not ranges:
+        return never()
+
+    def where(sql: Sql, row: str) -> str:
+        return any_of(_token_clause(sql, row, tokens) + _posting_clauses(sql, row, ranges))
+
+    def rids(sql: Sql) -> str:
+        found = []
+        if tokens:
+            found.append(f"SELECT t.rid FROM resource t WHERE t.tokens && {sql.bigs(tokens)}")
+        if ranges:
+            found.append(f"SELECT p.rid FROM posting p WHERE {any_of(_key_clauses(sql, 'p.h', ranges))}")
+        return " UNION ALL ".join(found)
+
+    only_tokens, only_posts = (tokens, ()) if not ranges else ((), ranges if not tokens else ())
+    return Test(where, rank, rids, only_tokens, only_posts, None, tuple(needles))
+
+
+def _token_clause(sql: Sql, row: str, tokens: Sequence[int]) -> list[str]:
+    """Return the condition on `tokens`, written so that it filters and never starts a scan of the GIN index."""
+    if not tokens:
+        return []
+    if len(tokens) == 1:
+        return [f"{sql.big(tokens[0])} = ANY({row}.tokens)"]
+    return [f"({row}.tokens && {sql.bigs(tokens)}) IS TRUE"]
+
+
+def _posting_clauses(sql: Sql, row: str, ranges: Ranges) -> list[str]:
+    keys = [lo for lo, hi in ranges if lo == hi]
+    clauses = []
+    if len(keys) == 1:
+        clauses.append(f"{sql.big(keys[0])} = ANY({row}.posts)")
+    elif keys:
+        clauses.append(f"({row}.posts && {sql.bigs(keys)})")
+    spans = [(lo, hi) for lo, hi in ranges if lo != hi]
+    if spans:
+        within = any_of(_key_clauses(sql, "h", tuple(spans)))
+        clauses.append(f"EXISTS (SELECT FROM unnest({row}.posts) AS h WHERE {within})")
+    return clauses
+
+
+def _key_clauses(sql: Sql, column: str, ranges: Ranges) -> list[str]:
+    """Return the conditions that a posting key lies within one of `ranges`."""
+    keys = [lo for lo, hi in ranges if lo == hi]
+    clauses = [f"{column} BETWEEN {sql.big(lo)} AND {sql.big(hi)}" for lo, hi in ranges if lo != hi]
+    if len(keys) == 1:
+        clauses.append(f"{column} = {sql.big(keys[0])}")
+    elif keys:
+        clauses.append(f"{column} = ANY({sql.bigs(keys)})")
+    return clauses
