@@ -22,6 +22,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from fhir_server.exchange import Request, Result
 from resources.outcome import FhirError
 
@@ -75,7 +77,7 @@ class HeavyLane:
 
     async def submit(self, request: Request) -> Result:
         """Return the lane's result of `request`; raises its FhirError, or 503 where the lane died."""
-        frame = pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
+        frame = pickle.dumps(msgspec.structs.replace(request, resource=None), pickle.HIGHEST_PROTOCOL)
         writer = await self._connected()
         number = next(self._numbers)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()

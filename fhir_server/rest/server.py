@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from fhir_server import metrics, operations
 from fhir_server.exchange import Handler, Session
+from fhir_server.lanes import HeavyLane
 from fhir_server.logs import AccessLog
 from fhir_server.rest.body import DisconnectedError, read_body
 from fhir_server.rest.call import Call, Reply, parse_pairs
@@ -49,6 +50,8 @@ class FhirServer:
         self.access = access
         self.gate = Gate(config.in_flight, config.queue, config.queue_seconds)
         self.budget = Budget(config.body_budget)
+        self.lane: HeavyLane | None = None
+        self.heavy_from = settings.heavy_lane_bytes
         self.prefix = len("/fhir/")
         self.schema_known = False
 
@@ -98,7 +101,10 @@ class FhirServer:
         await self.gate.enter()
         try:
             request = await request_of(call, body)
-            result = await handler(Session(self), request)
+            if self.lane is not None and len(body) > self.heavy_from:
+                result = await self.lane.submit(request)
+            else:
+                result = await handler(Session(self), request)
             return await reply_of(call, result, answer)
         finally:
             self.gate.leave()

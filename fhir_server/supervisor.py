@@ -1,0 +1,234 @@
+"""The pre-fork supervisor: everything is loaded once, then workers are forked that share it.
+
+It holds no threads, no event loop and no database connection, so that forking is safe at any time. Each web worker
+has a heavy lane; both are children of the supervisor, which restarts them. Children watch a pipe whose other end only
+the supervisor holds: when it dies, by whatever, they end too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fhir_server import metrics
+from fhir_server.lanes import LaneSocket
+from fhir_server.settings import Settings
+from fhir_server.worker import lane_app, run_lane, run_worker, web_app
+
+_log = logging.getLogger("fhir_server.supervisor")
+
+TICK_S = 1.0
+START_ATTEMPTS = 3
+"""Failed starts in a row after which the server gives up instead of trying for ever."""
+
+
+class StartError(RuntimeError):
+    """The server cannot run; the text says why."""
+
+
+@dataclass
+class Child:
+    """A process of ours: what it runs, its id while it lives, and how often it failed before it was ready."""
+
+    name: str
+    run: Callable[[Child], None]
+    pid: int = 0
+    started: float = 0.0
+    ready: bool = False
+    failures: int = 0
+    lane: LaneSocket | None = field(default=None, repr=False)
+
+
+class Supervisor:
+    """Forks and watches the processes that serve `listener`.
+
+    Shape:  `every_tick` is called each second (it keeps the embedded database alive); `when_ready` once, when all
+            workers answer
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        *,
+        every_tick: Callable[[], None] = lambda: None,
+        when_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.settings = settings
+        self.listener = listener
+        self.every_tick = every_tick
+        self.when_ready = when_ready
+        self.stopping = False
+        self._lifeline = os.pipe()
+        self._ready = os.pipe()
+        self._wakeup = os.pipe()
+        self._web, self._lane = web_app(settings), lane_app(settings)
+        self._children = [child for n in range(settings.worker_count) for child in self._pair(n)]
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; raises StartError where workers cannot start."""
+        for end in (*self._wakeup, self._ready[0]):
+            os.set_blocking(end, False)
+        previous = {
+            number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+        gc.collect()
+        gc.freeze()
+        try:
+            for child in self._children:
+                self._fork(child)
+            self._watch()
+        finally:
+            self._stop()
+            signal.set_wakeup_fd(-1)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            self._close()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes by name ('web-0', 'lane-0', …)."""
+        return {child.name: child.pid for child in self._children if child.pid}
+
+    # -- children ------------------------------------------------------------------------------------------------
+
+    def _pair(self, number: int) -> tuple[Child, Child]:
+        place = LaneSocket()
+
+        def web(child: Child) -> None:
+            def ready() -> None:
+                os.write(self._ready[1], bytes([self._children.index(child)]))
+
+            place.socket.close()
+            run_worker(self._web, self.listener, place, self._lifeline[0], ready)
+
+        def lane(_child: Child) -> None:
+            self.listener.close()
+            run_lane(self._lane, place, self._lifeline[0])
+
+        return Child(f"lane-{number}", lane, ready=True, lane=place), Child(f"web-{number}", web)
+
+    def _fork(self, child: Child) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child.started = time.monotonic()
+        child.pid = os.fork()
+        if child.pid:
+            return
+        code = 1
+        try:
+            self._become_child()
+            child.run(child)
+            code = 0
+        except BaseException:
+            _log.exception("%s failed", child.name)
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _become_child(self) -> None:
+        os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone, which tells us in its own way
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        os.close(self._lifeline[1])
+        for end in self._wakeup:
+            os.close(end)
+        os.close(self._ready[0])
+
+    # -- watching ------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        announced = False
+        while not self.stopping:
+            with contextlib.suppress(InterruptedError):
+                select.select([self._wakeup[0], self._ready[0]], [], [], TICK_S)
+            self._drain(self._wakeup[0])
+            for index in self._drain(self._ready[0]):
+                self._children[index].ready = True
+                self._children[index].failures = 0
+            if self.stopping:
+                return
+            self._revive()
+            self.every_tick()
+            if not announced and all(child.ready for child in self._children):
+                announced = True
+                self.when_ready()
+
+    def _signalled(self, _number: int, _frame: object) -> None:
+        self.stopping = True
+
+    @staticmethod
+    def _drain(end: int) -> bytes:
+        with contextlib.suppress(BlockingIOError):
+            return os.read(end, 4096)
+        return b""
+
+    def _revive(self) -> None:
+        for child in self._children:
+            if child.pid and not self._ended(child):
+                continue
+            if child.pid:
+                _log.error("%s ended", child.name, extra={"pid": child.pid})
+                metrics.forget(child.pid)
+                lived = time.monotonic() - child.started
+                child.failures = 0 if lived > 10 * TICK_S else child.failures + 1
+                child.pid = 0
+                child.ready = child.lane is not None
+            if child.failures >= START_ATTEMPTS:
+                raise StartError(
+                    f"{child.name} ended {child.failures} times right after its start; the log says why"
+                )
+            if time.monotonic() >= child.started + child.failures * TICK_S:
+                self._fork(child)
+
+    @staticmethod
+    def _ended(child: Child) -> bool:
+        try:
+            return os.waitpid(child.pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
+
+    # -- stopping ------------------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        """End the web workers first (their requests finish, lanes included), then the lanes; the rest is killed."""
+        self.stopping = True
+        self.listener.close()
+        web = [child for child in self._children if child.lane is None]
+        lanes = [child for child in self._children if child.lane is not None]
+        self._end(web, self.settings.shutdown_s + 2)
+        self._end(lanes, 2)
+
+    def _end(self, children: list[Child], patience_s: float) -> None:
+        alive = [child for child in children if child.pid and not self._ended(child)]
+        for number, patience in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
+            for child in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, number)
+            deadline = time.monotonic() + patience
+            while alive and time.monotonic() < deadline:
+                time.sleep(0.01)
+                alive = [child for child in alive if not self._ended(child)]
+        for child in children:
+            child.pid = 0
+
+    def _close(self) -> None:
+        for child in self._children:
+            if child.lane is not None:
+                child.lane.close()
+        for end in (*self._lifeline, *self._ready, *self._wakeup):
+            os.close(end)

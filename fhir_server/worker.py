@@ -1,0 +1,108 @@
+"""What the supervisor's children do: serve HTTP, or work in a heavy lane. Both end when the supervisor does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from fhir_server import logs
+from fhir_server.app import App, create_app
+from fhir_server.exchange import Request, Result, Session
+from fhir_server.interactions import dispatch
+from fhir_server.lanes import HeavyLane, LaneSocket, serve_lane
+from fhir_server.rest.errors import as_fhir_error
+from fhir_server.settings import Settings
+
+HEADER_LIMIT = 64 * 1024
+KEEP_ALIVE_S = 75
+
+
+def web_app(settings: Settings) -> App:
+    """Return the app of the web workers."""
+    return create_app(settings)
+
+
+def lane_app(settings: Settings) -> App:
+    """Return the app of the lanes, which work on few requests at a time and need few connections."""
+    return create_app(settings.model_copy(update={"pool_size": settings.heavy_lane_in_flight + 1}))
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve, and tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._tell()
+
+
+def run_worker(
+    app: App, listener: socket.socket, lane: LaneSocket, lifeline: int, ready: Callable[[], None]
+) -> None:
+    """Serve HTTP on `listener` until SIGTERM, or until the supervisor is gone."""
+    settings = app.fhir.settings
+    logs.configure(settings.log_level)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        h11_max_incomplete_event_size=HEADER_LIMIT,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(settings.shutdown_s) or 1,
+        backlog=2048,
+    )
+    server = _Server(config, ready)
+
+    async def main() -> None:
+        app.fhir.lane = HeavyLane(lane.path)
+
+        def orphaned() -> None:
+            server.should_exit = server.force_exit = True
+
+        asyncio.get_running_loop().add_reader(lifeline, orphaned)
+        await server.serve(sockets=[listener])
+        await app.fhir.lane.close()
+
+    _run(main())
+    if not server.started:
+        raise RuntimeError("the web worker could not start")
+
+
+def run_lane(app: App, lane: LaneSocket, lifeline: int) -> None:
+    """Work on the lane's requests until SIGTERM, or until the supervisor is gone."""
+    settings = app.fhir.settings
+    logs.configure(settings.log_level)
+
+    async def handle(request: Request) -> Result:
+        try:
+            return await dispatch(Session(app.fhir), request)
+        except Exception as error:
+            raise as_fhir_error(error, request.id) from None
+
+    async def main() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(lifeline, os._exit, 0)
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        async with app.router.lifespan_context(app):
+            await serve_lane(lane.socket, handle, at_once=settings.heavy_lane_in_flight, until=stop)
+
+    _run(main())
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
