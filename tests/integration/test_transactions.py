@@ -264,7 +264,7 @@ async def test_a_batch_answers_each_entry_on_its_own(client: httpx.AsyncClient) 
     [
         ({"resourceType": "Bundle", "type": "collection"}, 400),
         ({"resourceType": "Patient"}, 400),
-        ({"resourceType": "Bundle", "type": "transaction", "entry": [{}]}, 400),
+        ({"resourceType": "Bundle", "type": "transaction", "entry": [{}]}, 422),
         ({"resourceType": "Bundle", "type": "transaction", "entry": [entry("POST", "Patient")]}, 400),
         ({"resourceType": "Bundle", "type": "transaction", "entry": [entry("SING", "Patient", {})]}, 422),
         ({"resourceType": "Bundle", "type": "transaction", "entry": [entry("GET", "Patient/unknown")]}, 404),
