@@ -73,10 +73,10 @@ def observe(interaction: str, type_name: str, status: int, seconds: float) -> No
 def exposition() -> tuple[bytes, str]:
     """Return (text, content type) of all workers' figures together."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 def forget(pid: int) -> None:
     """Drop the gauges of a worker that died; the supervisor calls this."""
-    mark_process_dead(pid)
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -14,10 +14,9 @@ import uvloop
 
 from fhir_server import logs
 from fhir_server.app import App, create_app
-from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions import dispatch
 from fhir_server.lanes import HeavyLane, LaneSocket, serve_lane
-from fhir_server.rest.errors import as_fhir_error
+from fhir_server.rest.heavy import lane_handler
 from fhir_server.settings import Settings
 
 HEADER_LIMIT = 64 * 1024
@@ -87,11 +86,7 @@ def run_lane(app: App, lane: LaneSocket, lifeline: int) -> None:
     settings = app.fhir.settings
     logs.configure(settings.log_level)
 
-    async def handle(request: Request) -> Result:
-        try:
-            return await dispatch(Session(app.fhir), request)
-        except Exception as error:
-            raise as_fhir_error(error, request.id) from None
+    handle = lane_handler(app.fhir, dispatch)
 
     async def main() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -63,7 +63,7 @@ async def _database(server: FhirServer) -> None:
 async def _migrations(server: FhirServer) -> None:
     """Raise unless the schema is the one this program needs; asked once, since only a newer program changes it."""
     if not server.schema_known:
-        state = await asyncio.to_thread(schema, server.store.pool.conninfo)
+        state = await asyncio.to_thread(schema, str(server.store.pool.conninfo))
         if not state.ready:
             raise RuntimeError("the database is not at the schema of this program")
         server.schema_known = True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+
+import msgspec
 
 from fhir_server.exchange import Pairs, Request
 from fhir_server.rest import rawbinary
 from fhir_server.rest.call import Call, parse_pairs
-from fhir_server.rest.negotiate import CONTROLS, JSON, MediaType, body_format, content_type, require_utf8
+from fhir_server.rest.negotiate import CONTROLS, JSON, body_format, content_type, require_utf8
+from fhir_server.routing import Route
 from resources.codec.json import dump_json
 from resources.codec.xml import parse_xml
 from resources.outcome import FhirError
@@ -26,29 +28,20 @@ _KEEP_CONTROLS = _SEARCHES | {
     "capabilities",
     "operation",
 }
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
-async def request_of(call: Call, body: bytes) -> Request:
-    """Return the request value of `call`; XML becomes JSON, a posted search becomes a GET, raw content a Binary.
+def request_of(call: Call, body: bytes) -> Request:
+    """Return the request value of `call`, its body as it came; a posted search becomes a GET.
 
     Errors: 415 not-supported, 400
     """
     if call.method == "POST" and call.route.interaction in _SEARCHES:
-        return _posted_search(call, body)
-    resource: dict[str, Any] | None = None
-    headers = call.headers
-    if call.method in ("POST", "PUT", "PATCH"):
-        body, resource, headers = await _content(call, body)
-    return Request(
-        "GET" if call.method == "HEAD" else call.method,
-        call.path.rstrip("/"),
-        _selecting(call),
-        headers,
-        body,
-        call.base,
-        call.id,
-        resource,
-    )
+        query = search_pairs(call, body)
+        return Request("GET", call.route.type, query, call.headers, b"", call.base, call.id)
+    method = "GET" if call.method == "HEAD" else call.method
+    path = call.path.rstrip("/")
+    return Request(method, path, _selecting(call), call.headers, body, call.base, call.id)
 
 
 def _selecting(call: Call) -> Pairs:
@@ -72,30 +65,33 @@ def search_pairs(call: Call, body: bytes) -> Pairs:
     return [*call.query, *parse_pairs(body, "form")]
 
 
-def _posted_search(call: Call, body: bytes) -> Request:
-    return Request("GET", call.route.type, search_pairs(call, body), call.headers, b"", call.base, call.id)
+async def understood(request: Request, route: Route) -> Request:
+    """Return `request` with its body as interactions take it, off the event loop where it is large."""
+    if request.method not in _WITH_BODY:
+        return request
+    if len(request.body) > LARGE:
+        return await asyncio.to_thread(converted, request, route)
+    return converted(request, route)
 
 
-async def _content(call: Call, body: bytes) -> tuple[bytes, dict[str, Any] | None, dict[str, str]]:
-    """Return (JSON bytes, parsed resource where it was parsed, headers) of a body that should hold content."""
-    header = call.headers.get("content-type")
-    if not body and header is None:
-        raise FhirError(400, "structure", "The request has no body")
+def converted(request: Request, route: Route) -> Request:
+    """Return `request` with XML turned to JSON and content under its own type turned to a Binary.
+
+    Errors: 415 not-supported, 400 for a body that is missing or malformed
+    """
+    header = request.header("content-type")
+    if not request.body and header is None:
+        raise FhirError(400, "required", "The request has no body")
     media = content_type(header)
-    interaction = call.route.interaction
-    if interaction == "patch" and media.name in PATCHES:
+    if route.interaction == "patch" and media.name in PATCHES:
         require_utf8(media)
-        return body, None, call.headers
-    if call.route.type == "Binary" and interaction in ("create", "update"):
-        return _binary(call, body, media)
-    if body_format(media) == "json":
-        return body, None, call.headers
-    resource = await asyncio.to_thread(parse_xml, body) if len(body) > LARGE else parse_xml(body)
-    return dump_json(resource), resource, {**call.headers, "content-type": JSON}
-
-
-def _binary(call: Call, body: bytes, media: MediaType) -> tuple[bytes, dict[str, Any], dict[str, str]]:
-    security = call.headers.get("x-security-context")
-    header = call.headers.get("content-type", "")
-    resource = rawbinary.resource_of(body, media, header, security, call.route.id)
-    return dump_json(resource), resource, {**call.headers, "content-type": JSON}
+        return request
+    if route.type == "Binary" and route.interaction in ("create", "update"):
+        security = request.header("x-security-context")
+        resource = rawbinary.resource_of(request.body, media, header or "", security, route.id)
+    elif body_format(media) == "json":
+        return request
+    else:
+        resource = parse_xml(request.body)
+    headers = {**request.headers, "content-type": JSON}
+    return msgspec.structs.replace(request, body=dump_json(resource), resource=resource, headers=headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from fhir_server.exchange import Result
 from fhir_server.rest.negotiate import Answer
@@ -12,6 +12,7 @@ from resources.codec.subset import select_elements, summarize
 from resources.codec.xml import dump_xml
 from resources.outcome import Issue, operation_outcome
 
+_MODES: dict[str, Literal["true", "text", "data"]] = {"true": "true", "text": "text", "data": "data"}
 _NOT_SUBSET = frozenset({"OperationOutcome", "CapabilityStatement", "TerminologyCapabilities", "Parameters"})
 
 
@@ -60,9 +61,8 @@ def _subset(resource: dict[str, Any], answer: Answer) -> dict[str, Any]:
         return resource
     if answer.elements:
         return select_elements(resource, _names(resource["resourceType"], answer.elements))
-    if answer.summary in ("true", "text", "data"):
-        return summarize(resource, answer.summary)
-    return resource
+    mode = _MODES.get(answer.summary)
+    return summarize(resource, mode) if mode else resource
 
 
 def _names(type_name: str, elements: Iterable[str]) -> list[str]:

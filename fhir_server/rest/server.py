@@ -18,7 +18,7 @@ from fhir_server.rest.call import Call, Reply, parse_pairs
 from fhir_server.rest.config import RestConfig
 from fhir_server.rest.errors import as_fhir_error
 from fhir_server.rest.headers import entity_tags
-from fhir_server.rest.incoming import request_of
+from fhir_server.rest.incoming import request_of, understood
 from fhir_server.rest.limits import Budget, Gate
 from fhir_server.rest.negotiate import Answer, accepted, negotiate
 from fhir_server.rest.outgoing import error_reply, reply_of
@@ -36,7 +36,7 @@ _BODIES = frozenset({"POST", "PUT", "PATCH"})
 class FhirServer:
     """What serves `/fhir`: the table of interactions, the store, and the limits of this worker.
 
-    Shape:  `store` is set while the app's lifespan runs
+    Shape:  `store` is set while the app's lifespan runs; `lane`, where there is one, by whoever starts the worker
     """
 
     store: Store
@@ -100,11 +100,11 @@ class FhirServer:
     async def _run(self, call: Call, body: bytes, handler: Handler, answer: Answer) -> Reply:
         await self.gate.enter()
         try:
-            request = await request_of(call, body)
-            if self.lane is not None and len(body) > self.heavy_from:
+            request = request_of(call, body)
+            if self.lane is not None and len(request.body) > self.heavy_from:
                 result = await self.lane.submit(request)
             else:
-                result = await handler(Session(self), request)
+                result = await handler(Session(self), await understood(request, call.route))
             return await reply_of(call, result, answer)
         finally:
             self.gate.leave()
@@ -152,6 +152,8 @@ async def sample(server: FhirServer, every: float = 1.0) -> None:
         metrics.QUEUED.set(len(server.gate.waiting))
         metrics.REFUSED.inc(server.gate.refused - refused)
         refused = server.gate.refused
+        if server.lane is not None:
+            metrics.HEAVY.labels("in_flight").set(server.lane.in_flight)
         stats = server.store.pool.get_stats()
         for figure in metrics.POOL_FIGURES:
             metrics.POOL.labels(figure).set(stats.get(figure, 0))

@@ -1,0 +1,74 @@
+"""What operators need: health, readiness, figures, the start page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.integration.web import client, client_of, running
+
+ROOT = "http://server.example"
+
+
+@pytest.fixture
+async def web(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client."""
+    async with client(database_url) as one:
+        yield one
+
+
+async def test_live_and_ready_say_ok(web: httpx.AsyncClient) -> None:
+    assert (await web.get(f"{ROOT}/health/live")).json() == {"status": "ok"}
+    ready = await web.get(f"{ROOT}/health/ready")
+    assert ready.json() == {
+        "status": "ok",
+        "checks": {"database": "ok", "migrations": "ok", "definitions": "ok"},
+    }
+
+
+async def test_without_a_database_it_is_alive_but_not_ready(database_url: str) -> None:
+    async with running(database_url) as app, client_of(app) as web:
+        await app.fhir.store.pool.close()
+        ready = await web.get(f"{ROOT}/health/ready")
+        live = await web.get(f"{ROOT}/health/live")
+        read = await web.get("Patient/1")
+    assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "failed")
+    assert "retry-after" in ready.headers
+    assert live.status_code == 200
+    assert (read.status_code, read.json()["issue"][0]["code"]) == (503, "transient")
+
+
+async def test_a_database_at_another_schema_is_not_ready(fresh_database_url: str) -> None:
+    async with running(fresh_database_url) as app, client_of(app) as web:
+        async with app.fhir.store.pool.connection() as conn:
+            await conn.execute("UPDATE alembic_version SET version_num = '0000'")
+        ready = await web.get(f"{ROOT}/health/ready")
+    assert (ready.status_code, ready.json()["checks"]["migrations"]) == (503, "failed")
+
+
+async def test_figures_count_requests_by_interaction_type_and_status_and_hold_no_ids(
+    web: httpx.AsyncClient,
+) -> None:
+    await web.get("Patient/secret-id-1970")
+    text = (await web.get(f"{ROOT}/metrics")).text
+    assert re.search(r'healthbuddy_requests_total{interaction="read",status="4xx",type="Patient"} \d', text)
+    assert "healthbuddy_request_seconds_bucket" in text
+    assert "secret-id" not in text
+
+
+async def test_the_start_page_shows_where_things_are(web: httpx.AsyncClient) -> None:
+    page = await web.get(f"{ROOT}/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert page.text.count("curl ") == 3
+    for link in ("/fhir/metadata", "/docs", "/health/ready", "/metrics"):
+        assert f'href="{link}"' in page.text
+    assert "http://server.example/fhir/Patient" in page.text
+
+
+async def test_a_forged_host_cannot_write_into_the_page(web: httpx.AsyncClient) -> None:
+    page = await web.get(f"{ROOT}/", headers={"Host": "<script>"})
+    assert "<script>" not in page.text
