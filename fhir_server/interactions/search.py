@@ -16,7 +16,7 @@ async def search_type(session: Session, request: Request) -> Result:
     return Result(200, searchset(page, request.base), kind="bundle")
 
 
-async def search_system(session: Session, request: Request) -> Result:
+async def search_system(_session: Session, _request: Request) -> Result:
     """Refuse a search of all types by name: none is answered yet."""
     raise FhirError(
         400,

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_forgetting: list[Callable[[], None]] = []
+
+
+def remembered(size: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator that keeps the last `size` results of a function of the secrets, until these change."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        kept = lru_cache(maxsize=size)(function)
+        _forgetting.append(kept.cache_clear)
+        return kept  # type: ignore[return-value]
+
+    return decorate
 
 
 class Context:
@@ -30,7 +47,10 @@ def configure(
             `bases` are the absolute addresses, without trailing slash, under which this server is known: references
             that start with one are local
     """
-    Context.token_key = token_key or Context.token_key
+    if token_key is not None and token_key != Context.token_key:
+        Context.token_key = token_key
+        for forget in _forgetting:
+            forget()
     Context.cursor_key = cursor_key or Context.cursor_key
     if zone is not None:
         Context.zone = None if zone in ("UTC", "Etc/UTC", "") else ZoneInfo(zone)

@@ -82,7 +82,7 @@ def plain(param: Param, modifier: str, value: str) -> Test:
     if param.code == "_id":
         return _id(values)
     if param.code == "_lastUpdated":
-        return date.test_updated(param, modifier, values)
+        return date.updated_test(param, modifier, values)
     test = TESTS[param.kind](param, modifier, values)
     return negated(test) if modifier == "not" else test
 
@@ -127,7 +127,7 @@ def _chain(param: Param, modifier: str, rest: str, value: str) -> Test:
             400, "invalid", f"Nothing that '{param.code}' refers to has a search parameter '{code[:100]}'"
         )
     if len(targets) > MAX_CHAIN_TYPES:
-        text = f"'{param.code}' refers to {len(targets)} types with a '{code}': say which, as in {param.code}:Patient.{code}"
+        text = f"'{param.code}' refers to {len(targets)} types with a '{code}': say which ({param.code}:Type.{code})"
         raise FhirError(400, "too-costly", text)
     inner: dict[str, Test] = {}
     for target in targets:

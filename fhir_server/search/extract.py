@@ -22,7 +22,8 @@ Indexer = Callable[[int, Any, str, Sink], None]
 def index(resource: dict[str, Any]) -> IndexRows:
     """Return the rows by which search finds `resource`.
 
-    Shape:  `resource` is valid; `patient` is the id of the Patient it belongs to (a Patient's own), where it has exactly one
+    Shape:  `resource` is valid;
+            `patient` is the id of the Patient it belongs to (a Patient's own), where it has exactly one
     """
     sink = Sink()
     name = resource["resourceType"]

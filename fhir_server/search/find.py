@@ -38,13 +38,9 @@ async def find(
     async with session.connection() as conn:
         await FREQUENCIES.refresh(conn)
         if query.only_count or query.count == 0:
-            total = await _total(conn, query)
-            return Page(
-                [],
-                total=total,
-                links=links(query, base, "", (), earlier=False, later=False),
-                issues=query.issues,
-            )
+            counted = await _total(conn, query)
+            own = links(query, base, "", (), earlier=False, later=False)
+            return Page([], total=counted, links=own, issues=query.issues)
         order, found = await _rows(conn, query, cursor)
         page, more = found[: query.count], len(found) > query.count
         backward = cursor is not None and cursor.backward

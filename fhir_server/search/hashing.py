@@ -23,7 +23,7 @@ CASE_SENSITIVE = (
     "http://healthit.gov/nhin/purposeofuse",
     "urn:iso-astm:E1762-95:2013",
 )
-"""Code systems (by prefix) whose `CodeSystem.caseSensitive` is true in hl7.fhir.r4.core 4.0.1; UCUM says it of itself."""
+"""Code systems (by prefix) whose `CodeSystem.caseSensitive` is true in hl7.fhir.r4.core 4.0.1; UCUM is so by itself."""
 
 CASE_UNKNOWN = ("http://terminology.hl7.org/CodeSystem/v2-",)
 """Exceptions to the above: these leave `caseSensitive` out, so that R4 has us ignore case."""

@@ -29,7 +29,8 @@ async def match_ids(
         )
     sql = Sql()
     rows = plan.source(sql, type_name, query.tests)
-    text = f"SELECT {COLUMNS} FROM {rows.tables} WHERE {all_of(rows.conditions)} ORDER BY {rows.rid_order} LIMIT {limit}"
+    chosen = f"FROM {rows.tables} WHERE {all_of(rows.conditions)}"
+    text = f"SELECT {COLUMNS} {chosen} ORDER BY {rows.rid_order} LIMIT {limit}"
     async with session.connection() as conn:
         cursor = AsyncRawCursor(conn)
         await cursor.execute(text, sql.args, binary=True)

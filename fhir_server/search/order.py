@@ -90,7 +90,8 @@ def beyond(sql: Sql, found: Sequence[Key], rid: str, place: Place, backward: boo
         places = [_place(sql, key, value) for key, value in zip(found, place.values, strict=True)]
         columns = ", ".join([*(key.expression for key in found), rid])
         return f"({columns}) {'<' if down else '>'} ({', '.join([*places, sql.big(place.rid)])})"
-    options, same = [], []
+    options: list[str] = []
+    same: list[str] = []
     for key, value in zip(found, place.values, strict=True):
         further = _further(sql, key, value, backward)
         if further:

@@ -45,7 +45,7 @@ def links(
         return found
     found.append(("first", url(base, query.type, pairs)))
     if earlier and places:
-        found.append(("previous", at(places[0], True)))
+        found.append(("prev", at(places[0], True)))
     if later and places:
         found.append(("next", at(places[-1], False)))
     return found

@@ -112,7 +112,8 @@ def _sort(known: TypeSearch, query: Query, value: str) -> None:
                 400, "not-supported", f"{known.name} cannot be sorted by '{name[:100]}': no such parameter"
             )
         if param.place not in SORTABLE:
-            text = f"{known.name} cannot be sorted by '{name}' yet: only by _id, _lastUpdated, dates, numbers, quantities and strings"
+            kinds = "_id, _lastUpdated, dates, numbers, quantities and strings"
+            text = f"{known.name} cannot be sorted by '{name}' yet, only by {kinds}"
             raise FhirError(400, "not-supported", text)
         query.sort.append(SortKey(param, item.strip().startswith("-")))
 

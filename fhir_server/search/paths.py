@@ -65,12 +65,12 @@ class Path:
         return "".join(_text(step) for step in self.steps if step.kind != "resolves")
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The expression is more than a path: the FHIRPath engine evaluates it."""
 
 
 def paths(type_name: str, expression: str) -> tuple[Path, ...]:
-    """Return the alternatives of `expression` that start at `type_name`; raises Unreadable."""
+    """Return the alternatives of `expression` that start at `type_name`; raises UnreadableError."""
     tree = parse(expression)
     parts = tree.parts if isinstance(tree, Union) else (tree,)
     return _merged([path for part in parts for path in _path(type_name, part)])
@@ -81,15 +81,19 @@ def _merged(found: list[Path]) -> tuple[Path, ...]:
     merged: list[Path] = []
     for path in found:
         for place, other in enumerate(merged):
-            if path.steps[:-1] == other.steps[:-1] and path.steps[-1].kind == other.steps[-1].kind == "get":
-                if path.element is not None and path.element is other.element:
-                    keys = tuple(dict.fromkeys(other.steps[-1].keys + path.steps[-1].keys))
-                    steps = (*other.steps[:-1], replace(other.steps[-1], keys=keys))
-                    merged[place] = Path(steps, path.element, "".join(map(_text, steps)))
-                    break
+            if _same_choice(path, other):
+                keys = tuple(dict.fromkeys(other.steps[-1].keys + path.steps[-1].keys))
+                steps = (*other.steps[:-1], replace(other.steps[-1], keys=keys))
+                merged[place] = Path(steps, path.element, "".join(map(_text, steps)))
+                break
         else:
             merged.append(path)
     return tuple(merged)
+
+
+def _same_choice(one: Path, other: Path) -> bool:
+    kinds = (one.steps[-1].kind, other.steps[-1].kind)
+    return one.steps[:-1] == other.steps[:-1] and kinds == ("get", "get") and one.element is other.element
 
 
 def _path(type_name: str, tree: Expr) -> Iterable[Path]:
@@ -110,7 +114,7 @@ def _start(tree: Expr) -> str:
             case TypeTest(operand=operand) if operand is not None:
                 tree = operand
             case _:
-                raise Unreadable
+                raise UnreadableError
 
 
 def _walk(type_name: str, tree: Expr) -> Path:
@@ -128,7 +132,7 @@ def _walk(type_name: str, tree: Expr) -> Path:
             return _add(_walk(type_name, base), Step("extension", value=url))
         case Index(base=base, index=Literal(value=int(position))):
             return _at(_walk(type_name, base), position)
-    raise Unreadable
+    raise UnreadableError
 
 
 def _get(path: Path, type_name: str, name: str) -> Path:
@@ -136,7 +140,7 @@ def _get(path: Path, type_name: str, name: str) -> Path:
     found = [definitions().type(owner).elements.get(name) for owner in owners]
     elements = [element for element in found if element is not None]
     if not elements:
-        raise Unreadable
+        raise UnreadableError
     keys = tuple(dict.fromkeys(key for element in elements for key in element.json_keys()))
     return Path((*path.steps, Step("get", keys, elements[0].many)), elements[0], path.text)
 
@@ -145,14 +149,14 @@ def _as(path: Path, name: str) -> Path:
     last = path.steps[-1]
     keys = tuple((key, found) for key, found in last.keys if found == name)
     if last.kind != "get" or not keys:
-        raise Unreadable
+        raise UnreadableError
     return Path((*path.steps[:-1], replace(last, keys=keys)), path.element, path.text)
 
 
 def _at(path: Path, position: int) -> Path:
     last = path.steps[-1]
     if last.kind != "get" or not last.many:
-        raise Unreadable
+        raise UnreadableError
     return _add(
         Path((*path.steps[:-1], replace(last, many=False)), path.element, path.text),
         Step("at", value=str(position)),
@@ -165,7 +169,7 @@ def _condition(tree: Expr) -> Step:
             return Step("where", name=name, value=value)
         case TypeTest("is", Call(None, "resolve", ()), _, name):
             return Step("resolves", value=name)
-    raise Unreadable
+    raise UnreadableError
 
 
 def _add(path: Path, step: Step) -> Path:

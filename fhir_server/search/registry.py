@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
-from fhir_server.search.paths import Path, Unreadable, paths
+from fhir_server.search.paths import Path, UnreadableError, paths
 from fhir_server.storage.rows import param_id
 from resources import fhirpath
 from resources.definitions import SearchParam, definitions
@@ -168,11 +168,11 @@ def _read(type_name: str, official: SearchParam) -> Param:
         return _refused(param, "R4 defines no expression for this parameter")
     try:
         found = paths(type_name, official.expression)
-    except Unreadable:
+    except UnreadableError:
         return _computed(param)
     if not found:
         return _refused(param, "R4's expression for this parameter names another type")
-    return _with(param, paths=found, targets=_targets(type_name, official, found))
+    return _with(param, paths=found, targets=_targets(official, found))
 
 
 def _computed(param: Param) -> Param:
@@ -190,10 +190,10 @@ def _refused(param: Param, reason: str) -> Param:
 
 def _with(param: Param, **changes: object) -> Param:
     values = {name: getattr(param, name) for name in Param.__slots__}
-    return Param(**{**values, **changes})  # type: ignore[arg-type]
+    return Param(**{**values, **changes})
 
 
-def _targets(type_name: str, official: SearchParam, found: tuple[Path, ...]) -> tuple[str, ...]:
+def _targets(official: SearchParam, found: tuple[Path, ...]) -> tuple[str, ...]:
     """Return the types that references of the parameter can name: what its elements allow, narrowed by itself."""
     if official.type != "reference":
         return ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from fhir_server.search.context import Context
@@ -43,9 +43,9 @@ def span(text: str) -> tuple[int, int]:
     year, month, day, hour, minute, second, fraction, offset = found.groups()
     if hour is None:
         return _days(int(year), month, day)
-    if int(minute) > 59 or int(second or 0) > 60:
+    if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 60:
         raise ValueError(text)
-    whole = datetime(int(year), int(month), int(day), int(hour)).toordinal() - _EPOCH_DAY
+    whole = date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY
     lo = whole * DAY + (int(hour) * 3600 + int(minute) * 60 + int(second or 0)) * SECOND
     lo -= _offset(offset) if offset else _zone_offset(lo)
     if fraction:
@@ -56,7 +56,7 @@ def span(text: str) -> tuple[int, int]:
 
 
 def _days(year: int, month: str | None, day: str | None) -> tuple[int, int]:
-    first = datetime(year, int(month or 1), int(day or 1)).toordinal() - _EPOCH_DAY
+    first = date(year, int(month or 1), int(day or 1)).toordinal() - _EPOCH_DAY
     if day:
         last = first + 1
     elif month:
@@ -72,8 +72,8 @@ def _days(year: int, month: str | None, day: str | None) -> tuple[int, int]:
 
 def _first_day(year: int, month: int) -> int:
     if year > 9999:
-        return datetime(9999, 12, 31).toordinal() + 1 - _EPOCH_DAY
-    return datetime(year, month, 1).toordinal() - _EPOCH_DAY
+        return date(9999, 12, 31).toordinal() + 1 - _EPOCH_DAY
+    return date(year, month, 1).toordinal() - _EPOCH_DAY
 
 
 def _offset(text: str) -> int:
@@ -92,7 +92,7 @@ def _zone_offset(local: int) -> int:
         return 0
     days, rest = divmod(local, DAY)
     day = days + _EPOCH_DAY
-    if not 2 <= day < datetime.max.toordinal():
+    if not 2 <= day < date.max.toordinal():
         return 0
     hours, rest = divmod(rest // SECOND, 3600)
     moment = datetime.fromordinal(day).replace(
@@ -172,7 +172,7 @@ def test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
     return Test(lambda sql, row: f"EXISTS ({rows(sql)} AND i.rid = {row}.rid)", 60, rows)
 
 
-def test_updated(param: Param, _modifier: str, values: Sequence[str]) -> Test:
+def updated_test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
     """Return the test of `_lastUpdated`, an instant in the row itself."""
     asked = [_asked(param.code, value) for value in values]
 

@@ -45,7 +45,9 @@ def amount(quantity: Any, otherwise: Decimal) -> Decimal:
         return otherwise
     found = Decimal(value)
     return (
-        found if not found or (found.adjusted() < MOST_DIGITS and exponent(found) > -MOST_DIGITS) else otherwise
+        found
+        if not found or (found.adjusted() < MOST_DIGITS and exponent(found) > -MOST_DIGITS)
+        else otherwise
     )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
 
+from fhir_server.search.context import remembered
 from fhir_server.search.hashing import token
 from fhir_server.search.params.number import INFINITY, Asked, amount, asked, compare, rows_test
 from fhir_server.search.registry import Param
@@ -93,7 +93,7 @@ def _canonical(value: Decimal, code: str) -> tuple[Decimal, str] | None:
     return found if found is None or value.is_finite() else (value, found[1])
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def unit_hash(unit: str, system: str = "") -> int:
     """Return the hash of a unit: of a system, or as any code or text where none is given."""
     return token(0, "unit", system, unit)

@@ -169,7 +169,7 @@ def points_to(param: Param, listing: Listing, types: frozenset[str], one: bool =
         return any_of(clauses)
 
     def rids(sql: Sql) -> str:
-        found = [_carried(sql, param, listing(sql, patient))] if carried else []
+        found = [_carried(param, listing(sql, patient))] if carried else []
         for part, wanted in edges:
             inside = f"e.dst = ANY(ARRAY({listing(sql, wanted)}))"
             found.append(f"SELECT e.src FROM edge e WHERE e.param = {part.id} AND {inside}")
@@ -187,7 +187,7 @@ def _wanted(part: Part, types: frozenset[str]) -> frozenset[str]:
     return kept - {"Patient"} if part.patient else kept
 
 
-def _carried(sql: Sql, param: Param, listing: str) -> str:
+def _carried(param: Param, listing: str) -> str:
     number = type_number(param.type)
     return (
         f"SELECT c.rid FROM resource c WHERE c.live AND c.type = {number} AND c.pid = ANY(ARRAY({listing}))"

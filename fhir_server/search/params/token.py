@@ -6,9 +6,9 @@ Source: http://hl7.org/fhir/R4/search.html#token
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
+from fhir_server.search.context import remembered
 from fhir_server.search.hashing import coded, either_case, posting, posting_range, token
 from fhir_server.search.registry import Param, Part
 from fhir_server.search.sink import Sink
@@ -54,7 +54,7 @@ def index(param: int, value: Any, type_name: str, sink: Sink, *, post: bool = Fa
         sink.tokens.add(_plain(param, value) if type_name == "code" else token(param, CODE, "=" + value))
 
 
-@lru_cache(maxsize=8_192)
+@remembered(8_192)
 def _plain(param: int, value: str) -> int:
     return token(param, CODE, "=" + value)
 
@@ -69,7 +69,7 @@ def _coding(param: int, coding: Any, post: bool, sink: Sink) -> None:
     sink.posts.update(hashes[1])
 
 
-@lru_cache(maxsize=16_384)
+@remembered(16_384)
 def coding_hashes(param: int, system: str, code: str, post: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the hashes under GIN and the posting keys of one coding."""
     form = coded(system, code)
@@ -118,11 +118,11 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
     for value in values:
         parts = piped(value)
         if modifier == "of-type":
-            found, ranges = [_of_type(param, part, value, parts) for part in param.parts], []
+            hashes += [_of_type(param, part, value, parts) for part in param.parts]
         else:
             found, ranges = _asked(param, value, parts)
-        hashes += found
-        postings += ranges
+            hashes += found
+            postings += ranges
         needles += [part for part in reversed(parts) if part][:1]
     literal = not any(name in ("boolean", "Boolean") for name in leaf_types(param))
     return token_test(hashes, postings, _rank(param), needles if literal else ())
