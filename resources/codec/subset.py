@@ -110,9 +110,6 @@ def _marked(resource: dict[str, Any]) -> dict[str, Any]:
     tags = list(meta.get("tag") or [])
     if not any(tag.get("code") == "SUBSETTED" and tag.get("system") == SUBSETTED["system"] for tag in tags):
         tags.append(dict(SUBSETTED))
-    head = {key: resource[key] for key in ("resourceType", "id") if key in resource}
-    return {
-        **head,
-        "meta": {**meta, "tag": tags},
-        **{k: v for k, v in resource.items() if k not in (*head, "meta")},
-    }
+    marked: dict[str, Any] = {key: resource[key] for key in ("resourceType", "id") if key in resource}
+    marked["meta"] = {**meta, "tag": tags}
+    return marked | {key: value for key, value in resource.items() if key not in marked}
