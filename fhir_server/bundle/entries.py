@@ -10,7 +10,7 @@ import msgspec
 from fhir_server.exchange import Pairs, Request
 from fhir_server.routing import Route, route
 from resources.outcome import FhirError, Issue
-from resources.validate.base import explain
+from resources.validate.base import check
 
 Json = dict[str, Any]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -81,9 +81,7 @@ def check_bundle(bundle: Json, limit: int) -> None:
         raise FhirError(413, "too-costly", text, "Bundle.entry")
     bare = [{key: value for key, value in entry.items() if key != "resource"} for entry in entries]
     shell = {**bundle, "entry": bare} if bare else {k: v for k, v in bundle.items() if k != "entry"}
-    issues = [issue for issue in explain(shell) if issue.severity in ("error", "fatal")]
-    if issues:
-        raise FhirError(422, issues=issues)
+    check(shell)
 
 
 def parse_entry(json: Json, index: int, base: str) -> Entry:
