@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.serving import ROOT, serving
+from tests.live import ROOT, serving
 
 SHARED = ROOT.parent / "shared"
 _ROW = re.compile(r"^\| (?P<op>\w+) \| (?P<conc>\d+) \| (?P<rate>[\d,]+) ")
