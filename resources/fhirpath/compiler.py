@@ -34,14 +34,14 @@ from resources.fhirpath.typetests import check_type, matches
 from resources.fhirpath.values import Items, Node, step, system_type, type_of
 
 
-def build(tree: Expr, search: bool = False) -> Closure:
-    """Return the closure of `tree`; `search` lets `as` filter several items, as search parameters need it."""
-    return _Builder(search).build(tree)
+def build(tree: Expr, lenient: bool = False) -> Closure:
+    """Return the closure of `tree`; `lenient` lets `as` filter several items, as search parameters need it."""
+    return _Builder(lenient).build(tree)
 
 
 class _Builder:
-    def __init__(self, search: bool) -> None:
-        self.search = search
+    def __init__(self, lenient: bool) -> None:
+        self.lenient = lenient
 
     def build(self, tree: Expr) -> Closure:
         method = getattr(self, "_" + type(tree).__name__.lower())
@@ -109,7 +109,7 @@ class _Builder:
         def closure(env: Environment, focus: Items) -> Items:
             found = [item for part in parts for item in part(env, focus)]
             env.spend(len(found))
-            return distinct(found)
+            return distinct(found, env.spend)
 
         return closure
 
@@ -120,25 +120,25 @@ class _Builder:
             if isinstance(operand, Call) and operand.name == "resolve" and not operand.arguments:
                 return resolves_to(self.base(operand.base), tree.name)
             return self._is(tree)
-        base, several = self.base(operand), tree.operator == "ofType" or self.search
-        namespace, name, search = tree.namespace, tree.name, self.search
+        base, several = self.base(operand), tree.operator == "ofType" or self.lenient
+        namespace, name, lenient = tree.namespace, tree.name, self.lenient
 
         def closure(env: Environment, focus: Items) -> Items:
             items = base(env, focus)
             if not several and len(items) > 1:
                 raise evaluation_error(f"as({name}) takes one value, not {len(items)}")
-            return [i for i in items if matches(i, namespace, name, derived=False, search=search)]
+            return [i for i in items if matches(i, namespace, name, derived=False, lenient=lenient)]
 
         return closure
 
     def _is(self, tree: TypeTest) -> Closure:
-        base, namespace, name, search = self.base(tree.operand), tree.namespace, tree.name, self.search
+        base, namespace, name, lenient = self.base(tree.operand), tree.namespace, tree.name, self.lenient
 
         def closure(env: Environment, focus: Items) -> Items:
             items = base(env, focus)
             if len(items) > 1:
                 raise evaluation_error(f"is({name}) takes one value, not {len(items)}")
-            return [matches(items[0], namespace, name, search=search)] if items else []
+            return [matches(items[0], namespace, name, lenient=lenient)] if items else []
 
         return closure
 

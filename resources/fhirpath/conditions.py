@@ -21,11 +21,11 @@ _COMPARABLE: dict[type, tuple[str, ...]] = {
 class Conditions:
     """Writes conditions on a focus of one type."""
 
-    def __init__(self, source: Source, type_name: str, search: bool) -> None:
+    def __init__(self, source: Source, type_name: str, lenient: bool) -> None:
         self.source = source
         self.type_name = type_name
-        self.search = search
-        self.planner = Planner(type_name, search)
+        self.lenient = lenient
+        self.planner = Planner(type_name, lenient)
 
     def write(self, tree: Expr, variable: str) -> str:
         """Write the evaluation of `tree` on the value of `variable`; return the variable with the result."""
@@ -155,6 +155,6 @@ class Conditions:
     def _where(self, step: Step, variable: str) -> str:
         if not isinstance(step, Where):
             raise Unsupported
-        inner = Conditions(self.source, step.type_name, self.search)
+        inner = Conditions(self.source, step.type_name, self.lenient)
         self.source.open(f"if {inner.write(step.condition, variable)}:")
         return variable

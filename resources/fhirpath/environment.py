@@ -61,7 +61,7 @@ class Environment:
         self.resolve = resolve
         self.limits = limits
         self.steps = limits.steps
-        self.deadline: float | None = None
+        self.deadline = time.monotonic() + limits.seconds
         self.calls = 0
         self.strict = strict
         self.index: int | None = None
@@ -75,11 +75,14 @@ class Environment:
             raise too_costly(f"more than {self.limits.steps} steps")
         self.calls += 1
         if self.calls % _CLOCK_EVERY == 0:
-            moment = time.monotonic()
-            if self.deadline is None:
-                self.deadline = moment + self.limits.seconds
-            elif moment > self.deadline:
-                raise too_costly(f"longer than {self.limits.seconds} seconds")
+            self.seconds_left()
+
+    def seconds_left(self) -> float:
+        """Return what is left of the time; refused where that is nothing."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise too_costly(f"longer than {self.limits.seconds} seconds")
+        return left
 
     def text(self, value: str) -> str:
         """Return a produced string, refused where it is too long."""

@@ -5,7 +5,7 @@ Source: http://hl7.org/fhirpath/N1/#equality, #equivalence, #comparison
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -133,23 +133,46 @@ def contains(items: Iterable[Item], wanted: Item) -> bool:
     return any(equal(item, wanted) is True for item in items)
 
 
-def distinct(items: Items) -> Items:
-    """Return the items without those equal to an earlier one, in order."""
-    if len(items) < 2:
-        return items
-    seen: set[Any] = set()
-    others: Items = []
-    found: Items = []
-    for item in items:
+class Distinct:
+    """Tells new items from those equal to an earlier one; in constant time but for quantities, dates and times."""
+
+    __slots__ = ("_nodes", "_others", "_simple", "_spend")
+
+    def __init__(self, spend: Callable[[int], None]) -> None:
+        self._spend = spend
+        self._simple: set[tuple[bool, Any]] = set()
+        self._nodes: dict[int, list[Any]] = {}
+        self._others: Items = []
+
+    def is_new(self, item: Item) -> bool:
+        """Return whether no equal item was seen before; from now on it was."""
         value = system(item)
         if isinstance(value, (str, int, Decimal)):
             key = (isinstance(value, bool), value)
-            if key in seen:
-                continue
-            seen.add(key)
-        else:
-            if contains(others, item):
-                continue
-            others.append(item)
-        found.append(item)
-    return found
+            known = len(self._simple)
+            self._simple.add(key)
+            return len(self._simple) > known
+        is_node = isinstance(value, Node)
+        alike = self._nodes.setdefault(_hash(value.value), []) if is_node else self._others
+        self._spend(len(alike) + 1)
+        if contains(alike, item):
+            return False
+        alike.append(item)
+        return True
+
+
+def _hash(value: Any) -> int:
+    """Return a hash of JSON that agrees with `==` (1.0 and 1.00 are one)."""
+    if isinstance(value, dict):
+        return hash(frozenset((key, _hash(each)) for key, each in value.items()))
+    if isinstance(value, list):
+        return hash(tuple(_hash(each) for each in value))
+    return hash(value)
+
+
+def distinct(items: Items, spend: Callable[[int], None]) -> Items:
+    """Return the items without those equal to an earlier one, in order; `spend` takes the comparisons made."""
+    if len(items) < 2:
+        return items
+    seen = Distinct(spend)
+    return [item for item in items if seen.is_new(item)]

@@ -25,13 +25,13 @@ _NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 class Expression:
     """An expression, parsed and compiled once."""
 
-    __slots__ = ("_closure", "_direct", "search", "text", "tree")
+    __slots__ = ("_closure", "_direct", "lenient", "text", "tree")
 
-    def __init__(self, text: str, tree: Expr, search: bool) -> None:
+    def __init__(self, text: str, tree: Expr, lenient: bool) -> None:
         self.text = text
         self.tree = tree
-        self.search = search
-        self._closure = build(tree, search)
+        self.lenient = lenient
+        self._closure = build(tree, lenient)
         self._direct: dict[str, Direct | None] = {}
 
     def evaluate(
@@ -61,7 +61,7 @@ class Expression:
         """Return the generated code for one type of resource, None where the expression needs the closures."""
         if name in self._direct:
             return self._direct[name]
-        direct = generate_one(name, self.tree, self.search) if definitions().is_resource(name) else None
+        direct = generate_one(name, self.tree, self.lenient) if definitions().is_resource(name) else None
         self._direct[name] = direct
         return direct
 
@@ -133,11 +133,11 @@ def _root(resource: Json, type_name: str | None) -> Node:
 
 
 @lru_cache(maxsize=8192)
-def compile(expression: str, *, search: bool = False) -> Expression:  # noqa: A001
+def compile(expression: str, *, lenient: bool = False) -> Expression:  # noqa: A001
     """Return the compiled expression, from a cache where it was compiled before.
 
-    Shape:  `search` lets `as` filter several items, which the official search parameters rely on
+    Shape:  `lenient` lets `as` filter several items, which the R4 search parameters and invariants rely on
     Errors: FhirError 400 'invalid' with the position
     Source: http://hl7.org/fhirpath/N1/, http://hl7.org/fhir/R4/fhirpath.html
     """
-    return Expression(expression, parse(expression), search)
+    return Expression(expression, parse(expression), lenient)

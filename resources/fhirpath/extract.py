@@ -22,9 +22,9 @@ def extractor(
             search parameters are (`as` filters, `resolve() is X` goes by the reference's text)
     Errors: FhirError 400 'invalid' for a bad expression; the function raises it for a resource out of shape
     """
-    compiled = [compile(text, search=True) for _, text in expressions]
+    compiled = [compile(text, lenient=True) for _, text in expressions]
     keys = [key for key, _ in expressions]
-    run = generate(type_name, [(each.tree, _fallback(each)) for each in compiled], search=True)
+    run = generate(type_name, [(each.tree, _fallback(each)) for each in compiled], lenient=True)
 
     def extract(resource: dict[str, Any]) -> Extracted:
         try:

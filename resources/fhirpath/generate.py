@@ -30,33 +30,33 @@ class _Branch:
     onward: dict[Step, _Branch] = field(default_factory=dict)
 
 
-def generate(type_name: str, trees: Sequence[tuple[Expr, Fallback | None]], search: bool) -> Direct:
+def generate(type_name: str, trees: Sequence[tuple[Expr, Fallback | None]], lenient: bool) -> Direct:
     """Return a function that gives the values of each tree, in the order of the trees.
 
     Shape:  a tree that is no plain path nor condition is evaluated by its fallback; Unsupported where it has none
     """
-    planner = Planner(type_name, search)
+    planner = Planner(type_name, lenient)
     root = _Branch()
     source = Source("resource")
     unions = [at for at, (tree, _) in enumerate(trees) if isinstance(tree, Union)]
     for at in range(len(trees)):
         source.line(f"o{at} = []")
     for at, (tree, fallback) in enumerate(trees):
-        if not _planned(planner, tree, at, root) and not _condition(source, tree, at, type_name, search):
+        if not _planned(planner, tree, at, root) and not _condition(source, tree, at, type_name, lenient):
             if fallback is None:
                 raise Unsupported
             source.line(f"o{at}.extend({source.constant(fallback)}(resource))")
-    _Writer(source, search).branch(root, "resource")
+    _Writer(source, lenient).branch(root, "resource")
     for at in unions:
         source.line(f"if len(o{at}) > 1: o{at} = {source.constant(_distinct)}(o{at})")
     source.line("return (" + "".join(f"o{at}, " for at in range(len(trees))) + ")")
     return source.function()
 
 
-def generate_one(type_name: str, tree: Expr, search: bool) -> Direct | None:
+def generate_one(type_name: str, tree: Expr, lenient: bool) -> Direct | None:
     """Return the function for one tree (its values are the first of the tuple), None where it needs closures."""
     try:
-        return generate(type_name, [(tree, None)], search)
+        return generate(type_name, [(tree, None)], lenient)
     except Unsupported:
         return None
 
@@ -65,7 +65,7 @@ def _planned(planner: Planner, tree: Expr, at: int, root: _Branch) -> bool:
     try:
         routes = planner.routes(tree)
         for route in routes:
-            _check_conditions(route, planner.search)
+            _check_conditions(route, planner.lenient)
     except Unsupported:
         return False
     for route in routes:
@@ -76,17 +76,17 @@ def _planned(planner: Planner, tree: Expr, at: int, root: _Branch) -> bool:
     return True
 
 
-def _check_conditions(route: Route, search: bool) -> None:
+def _check_conditions(route: Route, lenient: bool) -> None:
     for step in route.steps:
         if isinstance(step, Where):
-            Conditions(Source("resource"), step.type_name, search).write(step.condition, "v")
+            Conditions(Source("resource"), step.type_name, lenient).write(step.condition, "v")
 
 
-def _condition(source: Source, tree: Expr, at: int, type_name: str, search: bool) -> bool:
+def _condition(source: Source, tree: Expr, at: int, type_name: str, lenient: bool) -> bool:
     """Write a tree that is a condition (gives one boolean or nothing); False where it is none."""
     mark = source.mark()
     try:
-        result = Conditions(source, type_name, search).write(tree, "resource")
+        result = Conditions(source, type_name, lenient).write(tree, "resource")
     except Unsupported:
         source.rewind(mark)
         return False
@@ -95,9 +95,9 @@ def _condition(source: Source, tree: Expr, at: int, type_name: str, search: bool
 
 
 class _Writer:
-    def __init__(self, source: Source, search: bool) -> None:
+    def __init__(self, source: Source, lenient: bool) -> None:
         self.source = source
-        self.search = search
+        self.lenient = lenient
 
     def branch(self, branch: _Branch, variable: str) -> None:
         for at, type_name in branch.sinks:
@@ -119,7 +119,7 @@ class _Writer:
             elif isinstance(step, HasUrl):
                 self.source.open(f"if {variable}.get('url') == {step.url!r}:")
             elif isinstance(step, Where):
-                conditions = Conditions(self.source, step.type_name, self.search)
+                conditions = Conditions(self.source, step.type_name, self.lenient)
                 self.source.open(f"if {conditions.write(step.condition, variable)}:")
             self.branch(onward, variable)
 

@@ -66,12 +66,12 @@ class Route(NamedTuple):
 class Planner:
     """Plans paths from one focus type.
 
-    Shape:  `search` lets `as` filter several items
+    Shape:  `lenient` lets `as` filter several items
     """
 
-    def __init__(self, focus: str, search: bool) -> None:
+    def __init__(self, focus: str, lenient: bool) -> None:
         self.focus = Route((), focus)
-        self.search = search
+        self.lenient = lenient
 
     def routes(self, tree: Expr) -> list[Route]:
         """Return the routes of a path; Unsupported where it is more than that."""
@@ -101,9 +101,9 @@ class Planner:
         routes = self._base(tree.operand)
         if tree.namespace == "System" or not is_type(_fhir_name(tree.name)):
             raise Unsupported
-        if tree.operator == "as" and not self.search and not _at_most_one(routes):
+        if tree.operator == "as" and not self.lenient and not _at_most_one(routes):
             raise Unsupported
-        name = _fhir_name(tree.name) if self.search else tree.name
+        name = _fhir_name(tree.name) if self.lenient else tree.name
         return [found for route in routes for found in _of_type(route, name)]
 
     def _at(self, routes: list[Route], index: object) -> list[Route]:

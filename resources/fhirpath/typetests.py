@@ -24,11 +24,11 @@ def check_type(namespace: str, name: str) -> None:
         raise evaluation_error(f"there is no namespace {namespace}")
 
 
-def matches(item: Item, namespace: str, name: str, *, derived: bool = True, search: bool = False) -> bool:
+def matches(item: Item, namespace: str, name: str, *, derived: bool = True, lenient: bool = False) -> bool:
     """Return whether an item is of a type.
 
     Shape:  `derived` takes types deriving from it too (`is`); without it a primitive must be exactly of the type
-            (`as`, `ofType`: a code is no string there); `search` reads a System name as the FHIR one, as some
+            (`as`, `ofType`: a code is no string there); `lenient` reads a System name as the FHIR one, as some
             search parameters are written (`as DateTime`)
     """
     if type(item) is not Node:
@@ -36,7 +36,7 @@ def matches(item: Item, namespace: str, name: str, *, derived: bool = True, sear
     kind = item.kind
     if namespace == "System":
         return False
-    if search and name in FHIR_OF_SYSTEM:
+    if lenient and name in FHIR_OF_SYSTEM:
         name = FHIR_OF_SYSTEM[name]
     if kind.primitive and not derived:
         return kind.name == name

@@ -58,7 +58,7 @@ def test_every_official_expression_compiles_to_generated_code_for_its_types() ->
         (type_name, code)
         for type_name in definitions().resource_types
         for code, expression in _parameters(type_name)
-        if generate_one(type_name, compile_path(expression, search=True).tree, search=True) is None
+        if generate_one(type_name, compile_path(expression, lenient=True).tree, lenient=True) is None
     ]
     assert len({p.expression for p in definitions().package.search if p.expression}) > 1300
     assert slow == []
@@ -71,7 +71,7 @@ def test_extractor_and_closures_find_the_same_values_and_types(examples: list[by
         name = resource["resourceType"]
         extracted = dict(_extractor(name)(resource))
         for code, expression in _parameters(name):
-            nodes = compile_path(expression, search=True).nodes(resource)
+            nodes = compile_path(expression, lenient=True).nodes(resource)
             slow = [(node.value, node.type_name) for node in nodes if node.value is not None]
             assert _sorted(extracted.get(code, [])) == _sorted(slow), (name, resource.get("id"), code)
             found += len(slow)

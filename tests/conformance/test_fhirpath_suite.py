@@ -108,7 +108,9 @@ def _problem(case: Case) -> str | None:
     return None if same and len(values) == len(case.outputs) else f"gave {values}"
 
 
-def _paired(case: Case, values: list[tuple[str, str]]) -> Iterator[tuple[tuple[str | None, str], tuple[str, str]]]:
+def _paired(
+    case: Case, values: list[tuple[str, str]]
+) -> Iterator[tuple[tuple[str | None, str], tuple[str, str]]]:
     for at, output in enumerate(case.outputs):
         yield output, values[at] if at < len(values) else ("", "")
 

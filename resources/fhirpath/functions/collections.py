@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cmp_to_key
 
 from resources.fhirpath.environment import Closure, Environment, single
-from resources.fhirpath.equality import compare, contains, distinct
+from resources.fhirpath.equality import Distinct, compare, contains, distinct
 from resources.fhirpath.errors import evaluation_error
 from resources.fhirpath.functions.existence import holds
 from resources.fhirpath.functions.registry import function, lambda_function
@@ -35,6 +35,7 @@ def _select(env: Environment, items: Items, projection: Closure) -> Items:
 @lambda_function("repeat", 1)
 def _repeat(env: Environment, items: Items, projection: Closure) -> Items:
     found: Items = []
+    seen = Distinct(env.spend)
     wave = items
     while wave:
         env.spend(len(wave) + 1)
@@ -42,7 +43,7 @@ def _repeat(env: Environment, items: Items, projection: Closure) -> Items:
         for item in wave:
             for each in projection(env, [item]):
                 env.spend(1)
-                if not contains(found, each):
+                if seen.is_new(each):
                     found.append(each)
                     news.append(each)
         wave = news
@@ -103,7 +104,7 @@ def _integer(items: Items, what: str) -> int:
 @function("intersect", 1)
 def _intersect(env: Environment, items: Items, other: Items) -> Items:
     env.spend(len(items) * len(other))
-    return distinct([item for item in items if contains(other, item)])
+    return distinct([item for item in items if contains(other, item)], env.spend)
 
 
 @function("exclude", 1)
@@ -114,7 +115,7 @@ def _exclude(env: Environment, items: Items, other: Items) -> Items:
 
 @function("union", 1)
 def _union(env: Environment, items: Items, other: Items) -> Items:
-    return distinct(items + other)
+    return distinct(items + other, env.spend)
 
 
 @function("combine", 1)

@@ -91,9 +91,9 @@ def _count(env: Environment, items: Items) -> Items:
 
 @function("distinct")
 def _distinct(env: Environment, items: Items) -> Items:
-    return distinct(items)
+    return distinct(items, env.spend)
 
 
 @function("isDistinct")
 def _is_distinct(env: Environment, items: Items) -> Items:
-    return [len(distinct(items)) == len(items)]
+    return [len(distinct(items, env.spend)) == len(items)]

@@ -97,20 +97,24 @@ def _pattern(text: str) -> regex.Pattern[str]:
         raise evaluation_error(f"{text!r} is no regular expression: {problem}") from None
 
 
-def _matching(name: str, run: Callable[[regex.Pattern[str], str], Any]) -> None:
+def _seconds(env: Environment) -> float:
+    return min(_MATCH_SECONDS, env.seconds_left())
+
+
+def _matching(name: str, run: Callable[[regex.Pattern[str], str, float], Any]) -> None:
     @function(name, 1)
     def _function(env: Environment, items: Items, pattern: Items) -> Items:
         text, wanted = _text(items, f"{name}()"), _text(pattern, f"{name}()")
         if text is None or wanted is None:
             return []
         try:
-            return [run(_pattern(wanted), text) is not None]
+            return [run(_pattern(wanted), text, _seconds(env)) is not None]
         except TimeoutError:
             raise too_costly(f"the regular expression {wanted!r} took too long") from None
 
 
-_matching("matches", lambda pattern, text: pattern.search(text, timeout=_MATCH_SECONDS))
-_matching("matchesFull", lambda pattern, text: pattern.fullmatch(text, timeout=_MATCH_SECONDS))
+_matching("matches", lambda pattern, text, seconds: pattern.search(text, timeout=seconds))
+_matching("matchesFull", lambda pattern, text, seconds: pattern.fullmatch(text, timeout=seconds))
 
 
 @function("replaceMatches", 2)
@@ -122,7 +126,7 @@ def _replace_matches(env: Environment, items: Items, pattern: Items, substitutio
         return [text]
     template = regex.sub(r"\$(?:(\d+)|\{(\w+)\})", r"\\g<\1\2>", new.replace("\\", "\\\\"))
     try:
-        return [env.text(_pattern(wanted).sub(template, text, timeout=_MATCH_SECONDS))]
+        return [env.text(_pattern(wanted).sub(template, text, timeout=_seconds(env)))]
     except TimeoutError:
         raise too_costly(f"the regular expression {wanted!r} took too long") from None
     except (regex.error, IndexError):
