@@ -1,0 +1,206 @@
+"""`healthbuddy serve`: from nothing to a server with data on it, and down again cleanly."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fhir_server.commands import database
+from fhir_server.commands.terminal import err, fail, say
+from fhir_server.settings import Settings
+from fhir_server.setup.definitions import SetupError, ensure_definitions
+from fhir_server.storage.embedded import EmbeddedError, EmbeddedPostgres
+from fhir_server.supervisor import StartError, Supervisor
+from resources.definitions import definitions
+
+LOOPBACK_ONLY = (
+    "Health Buddy listens on loopback only (127.0.0.1, ::1, localhost), not on {host}: there is no authorization yet, "
+    "so whoever reaches the port reads and writes everything. To use it from elsewhere, tunnel: "
+    "ssh -L 8000:127.0.0.1:8000 HOST"
+)
+OURS_S = 3.0
+"""How long the workers of a killed server may take to let go of the port."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (loopback only)")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one")] = None,
+    workers: Annotated[int | None, typer.Option(help="Web worker processes")] = None,
+    demo: Annotated[bool, typer.Option(help="Load demo data at the first start")] = True,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Start the server, with everything that it needs."""
+    given = {"host": host, "port": port, "workers": workers, "demo_patients": None if demo else 0}
+    settings = Settings().model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+    addresses = loopback(settings.host)
+    listener = listen(addresses, settings.port)
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    _interruptible()
+    try:
+        ensure_definitions(settings.cache_dir, say=say)
+    except SetupError as error:
+        raise fail(str(error)) from error
+    definitions()
+    with database.running(settings) as (ready_settings, server):
+        database.migrate(ready_settings)
+        _supervise(ready_settings, listener, server, ready_fd)
+    say("Stopped.")
+
+
+def _supervise(
+    settings: Settings, listener: socket.socket, server: EmbeddedPostgres | None, ready_fd: int | None
+) -> None:
+    wants_demo = server is not None and settings.demo_patients > 0
+    loader = DemoLoad(settings) if wants_demo and DemoLoad.is_due(settings) else None
+    url = base_url(settings)
+
+    def ready() -> None:
+        if ready_fd is not None:
+            os.write(ready_fd, url.encode() + b"\n")
+            os.close(ready_fd)
+        elif loader is not None:
+            loader.begin(url)
+        else:
+            err.print(banner(url), markup=False)
+
+    def tick() -> None:
+        if server is not None:
+            keep_alive(server)
+        if loader is not None and loader.just_ended():
+            err.print(banner(url), markup=False)
+
+    try:
+        Supervisor(settings, listener, every_tick=tick, when_ready=ready).run()
+    except StartError as error:
+        raise fail(str(error)) from error
+    finally:
+        if loader is not None:
+            loader.end()
+
+
+def base_url(settings: Settings) -> str:
+    """Return the FHIR base on this machine."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}/fhir"
+
+
+def banner(url: str) -> str:
+    """Return what to open and what to try."""
+    return f"""
+Health Buddy is running. Open {url.removesuffix("/fhir")}/ or try:
+
+  curl '{url}/Patient?_count=3&_pretty=true'
+  curl '{url}/Observation?code=http://loinc.org|8867-4&_sort=-date&_count=5'
+  curl '{url}/metadata?_summary=true'
+
+Ctrl-C stops it."""
+
+
+def loopback(host: str) -> list[str]:
+    """Return the loopback addresses that `host` names; exits with the reason where it names others."""
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except socket.gaierror as error:
+        raise fail(f"{host} is no address of this machine: {error.strerror}") from error
+    if not host or not all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in found):
+        raise fail(LOOPBACK_ONLY.format(host=host or "every address"))
+    return sorted(found, key=lambda address: ":" in address)
+
+
+def listen(addresses: list[str], port: int) -> socket.socket:
+    """Return a listening socket; exits with the reason where the port is taken."""
+    address = addresses[0]
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    deadline = time.monotonic() + OURS_S
+    while True:
+        try:
+            listener.bind((address, port))
+            break
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise fail(_taken(address, port, error)) from error
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def _taken(address: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} on {address} is taken by another program (a Health Buddy that still runs?). "
+            f"Stop that one, or choose another port: make run ARGS='--port {port + 1}'"
+        )
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs more rights than we have: choose one above 1023 (HEALTHBUDDY_PORT)"
+    return f"Cannot listen on {address} port {port}: {error.strerror}"
+
+
+def keep_alive(server: EmbeddedPostgres) -> None:
+    """Start the embedded database again where it died; the workers reconnect by themselves."""
+    if server.status().pid is None:
+        say("The database ended; starting it again …")
+        try:
+            server.ensure_running()
+        except EmbeddedError as error:
+            say(str(error))
+
+
+def _interruptible() -> None:
+    """Let SIGTERM end what runs before the supervisor takes over as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+class DemoLoad:
+    """The first start's demo data, loaded by a process of its own while the server already answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._begun = self.marker(settings)
+        self._begun.touch()
+
+    @staticmethod
+    def marker(settings: Settings) -> Path:
+        """Return the file that is there while the demo data are incomplete."""
+        return settings.data_dir / "demo-incomplete"
+
+    @classmethod
+    def is_due(cls, settings: Settings) -> bool:
+        """Whether this is the first start, or the first one was cut short."""
+        return cls.marker(settings).exists() or database.is_empty(settings)
+
+    def begin(self, url: str) -> None:
+        """Start loading."""
+        amount = (f"--patients={self._settings.demo_patients}", f"--seed={self._settings.demo_seed}")
+        command = (sys.executable, "-m", "fhir_server.cli", "demo", f"--base={url}", *amount)
+        self._process = subprocess.Popen(command, start_new_session=True)
+
+    def just_ended(self) -> bool:
+        """Whether loading has ended since the last call."""
+        if self._process is None or (code := self._process.poll()) is None:
+            return False
+        self._process = None
+        if code == 0:
+            self._begun.unlink(missing_ok=True)
+        return True
+
+    def end(self) -> None:
+        """Stop loading; the next start goes on."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
