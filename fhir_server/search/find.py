@@ -77,7 +77,9 @@ async def _rows(
     if len(sort) == 1 and sort[0].param.place == "main" and not sort[0].descending:
         return "sort", await _dated_first(conn, query, cursor)
     sql = Sql()
-    rows = plan.source(sql, query.type, query.tests)
+    by_date = not sort or (len(sort) == 1 and sort[0].param.place == "main")
+    dated = by_date and (cursor is None or cursor.order in ("sort", "d0"))
+    rows = plan.source(sql, query.type, query.tests, dated=dated)
     order = cursor.order if cursor else "sort" if sort else rows.order
     wanted = _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0)
     return order, await _fetch(conn, sql, query, rows, wanted, cursor)
@@ -103,7 +105,7 @@ async def _dated_first(
         ):
             continue
         sql = Sql()
-        rows = plan.source(sql, query.type, query.tests)
+        rows = plan.source(sql, query.type, query.tests, dated=True)
         rows.conditions.append(f"{rows.d0} {'>' if dated else '='} {MISSING_DATE}")
         wanted = [Key(rows.d0, False, "bigint", False)] if dated else []
         here = cursor if cursor is not None and missing != dated else None
@@ -135,10 +137,13 @@ async def _fetch(
         conditions.append("r.version > 0")
     rid = rows.rid_order if not wanted else rows.rid
     values = "".join(f", ({key.expression})::text" for key in wanted)
-    text = (
-        f"SELECT {COLUMNS}{values} FROM {rows.tables} WHERE {all_of(conditions)}"
-        f" ORDER BY {order_by(wanted, rid, backward)} LIMIT {query.count + 1}"
-    )
+    tail = f"ORDER BY {order_by(wanted, rid, backward)} LIMIT {query.count + 1}"
+    tables, chosen = rows.tables, f" WHERE {all_of(conditions)}"
+    if rows.keys:
+        each = f"SELECT p.d0, p.rid FROM {tables}{chosen} {tail}"
+        merged = f"SELECT DISTINCT p.d0, p.rid FROM k CROSS JOIN LATERAL ({each}) p {tail}"
+        tables, chosen = f"({merged}) p JOIN resource r ON r.rid = p.rid", ""
+    text = f"{rows.keys} SELECT {COLUMNS}{values} FROM {tables}{chosen} {tail}"
     return [
         (Row(*found[:WIDTH]), Place(tuple(found[WIDTH:]), found[0]))
         for found in await _run(conn, text, sql.args)

@@ -6,7 +6,7 @@ The text decides the plan, since a prepared statement's generic plan cannot see 
     patient + posting   posting (pid, h, d0, rid), in order of date
     patient             resource (pid, type, d0, rid), in order of date
     references, names   row numbers first, as one array, then the rows by primary key
-    posting             posting (h, d0, rid), in order of date
+    posting             posting (h, d0, rid), in order of date; of several keys each in order, merged
     rare tokens         GIN; dates and numbers: row numbers first
     anything else       the type's rows in order, filtered
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from fhir_server.search.frequency import FREQUENCIES
 from fhir_server.search.registry import Param
-from fhir_server.search.sql import Patients, Sql, Test, all_of, any_of, never
+from fhir_server.search.sql import SEVERAL_KEYS, Patients, Sql, Test, all_of, any_of, never
 from fhir_server.storage.rows import type_number
 
 BY_ID = 0
@@ -35,7 +35,8 @@ class Source:
     """Where rows come from.
 
     Shape:  `order` is the order that costs nothing: d0 (date, row), pid (patient, date, row) or rid;
-            `rid_order` is what to sort by where row numbers must be sorted but no index is to be walked for them
+            `rid_order` is what to sort by where row numbers must be sorted but no index is to be walked for them;
+            `keys` lists posting keys k(h): each is read in order of date for itself, and the results are merged
     """
 
     tables: str
@@ -45,6 +46,7 @@ class Source:
     pid: str = "r.pid"
     order: str = "rid"
     rid_order: str = "r.rid"
+    keys: str = ""
 
 
 def visible(_type_name: str, _row: str) -> str:
@@ -55,8 +57,13 @@ def visible(_type_name: str, _row: str) -> str:
     return ""
 
 
-def source(sql: Sql, type_name: str, tests: Sequence[Test], *, row: bool = True) -> Source:
-    """Return where the rows of `type_name` that pass `tests` come from; without `row` only their numbers matter."""
+def source(
+    sql: Sql, type_name: str, tests: Sequence[Test], *, row: bool = True, dated: bool = False
+) -> Source:
+    """Return where the rows of `type_name` that pass `tests` come from.
+
+    Shape:  without `row` only their numbers matter; `dated` says that they are wanted in order of date
+    """
     patients = next((test for test in tests if test.patients), None)
     post = next(
         (test for test in tests if len(test.postings) == 1 and test.postings[0][0] == test.postings[0][1]),
@@ -74,6 +81,8 @@ def source(sql: Sql, type_name: str, tests: Sequence[Test], *, row: bool = True)
         found, used = _by_rank(sql, type_name, best), [best]
     elif post is not None:
         found, used = _by_posting(sql, post, None), [post]
+    elif best is not None and dated and best.postings and best.rank == SEVERAL_KEYS:
+        found, used = _by_keys(sql, best), [best]
     elif best is not None:
         found, used = _by_rank(sql, type_name, best), [best]
     else:
@@ -98,13 +107,15 @@ def _leads(test: Test) -> bool:
 
 
 def _by_rank(sql: Sql, type_name: str, test: Test) -> Source:
-    mine = [f"r.type = {type_number(type_name)}", "r.live"]
     if test.rank == BY_ID and test.rids is None:
-        return Source("resource r", [*mine, test.where(sql, "r")])
+        return Source("resource r", [f"r.type = {type_number(type_name)}", "r.live", test.where(sql, "r")])
     if test.tokens:
         return Source("resource r", [f"r.tokens && {sql.bigs(test.tokens)}", "r.live"], rid_order="r.rid + 0")
     assert test.rids is not None
-    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", *mine])
+    by_key_only = (
+        f"r.type + 0 = {type_number(type_name)}"  # so that no index that starts with the type is walked
+    )
+    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", by_key_only, "r.live"])
 
 
 def _by_posting(sql: Sql, test: Test, patients: Patients | None) -> Source:
@@ -114,6 +125,17 @@ def _by_posting(sql: Sql, test: Test, patients: Patients | None) -> Source:
         conditions.insert(0, _of_patients(sql, "p.pid", patients))
         order = "d0" if patients.one else "pid"
     return Source("posting p", conditions, "p.rid", "p.d0", "p.pid", order, "p.rid")
+
+
+def _by_keys(sql: Sql, test: Test) -> Source:
+    lows, highs = ([pair[end] for pair in test.postings] for end in (0, 1))
+    after = "SELECT x.h FROM posting x WHERE x.h {} AND x.h <= {} ORDER BY x.h LIMIT 1"
+    keys = (
+        f"WITH RECURSIVE k(h, hi) AS (SELECT ({after.format('>= b.lo', 'b.hi')}), b.hi"
+        f" FROM unnest({sql.bigs(lows)}, {sql.bigs(highs)}) AS b(lo, hi)"
+        f" UNION ALL SELECT ({after.format('> k.h', 'k.hi')}), k.hi FROM k WHERE k.h IS NOT NULL)"
+    )
+    return Source("posting p", ["p.h = k.h"], "p.rid", "p.d0", "p.pid", "d0", "p.rid", keys)
 
 
 def _by_patient(sql: Sql, type_name: str, patients: Patients) -> Source:

@@ -82,6 +82,9 @@ class Test:
     needles: tuple[str, ...] = ()
 
 
+SEVERAL_KEYS = 45
+"""Rank of a test on several posting keys: alternatives, or a code without its system."""
+
 NEVER = "false"
 
 

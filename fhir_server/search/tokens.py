@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fhir_server.search.sql import Ranges, Sql, Test, any_of, never
+from fhir_server.search.sql import SEVERAL_KEYS, Ranges, Sql, Test, any_of, never
 
 
 def token_test(
@@ -28,6 +28,8 @@ def token_test(
         return " UNION ALL ".join(found)
 
     only_tokens, only_posts = (tokens, ()) if not ranges else ((), ranges if not tokens else ())
+    if only_posts and (len(only_posts) > 1 or only_posts[0][0] != only_posts[0][1]):
+        rank = SEVERAL_KEYS
     return Test(where, rank, rids, only_tokens, only_posts, None, tuple(needles))
 
 
