@@ -14,9 +14,10 @@ ZONE = timezone(timedelta(hours=-5))
 
 
 def concept(*codes: Code, text: str = "") -> Json:
-    """Return a CodeableConcept of the codes; its text is the first display unless given."""
+    """Return a CodeableConcept of the codes and, when given, the text."""
     made: Json = {"coding": [code.coding() for code in codes]} if codes else {}
-    made["text"] = text or codes[0].display
+    if text:
+        made["text"] = text
     return made
 
 
@@ -106,13 +107,21 @@ def narrative(text: str, status: str = "generated") -> Json:
 
 def transaction(resources: list[Json]) -> Json:
     """Return a transaction Bundle that PUTs every resource under its own id."""
-    return {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(resource) for resource in resources]}
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [_entry(resource) for resource in resources],
+    }
 
 
 def _entry(resource: Json) -> Json:
     """Return the transaction entry of one resource; the fullUrl is derived from type and id."""
     name = f"{resource['resourceType']}/{resource['id']}"
-    return {"fullUrl": f"urn:uuid:{_uuid(name)}", "resource": resource, "request": {"method": "PUT", "url": name}}
+    return {
+        "fullUrl": f"urn:uuid:{_uuid(name)}",
+        "resource": resource,
+        "request": {"method": "PUT", "url": name},
+    }
 
 
 def _uuid(name: str) -> str:

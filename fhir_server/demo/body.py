@@ -8,7 +8,7 @@ from statistics import NormalDist
 from fhir_server.demo import observe
 from fhir_server.demo.record import Chart, Person, Visit
 from fhir_server.demo.tables import growth
-from fhir_server.demo.tables.observations import RESTING, VITALS
+from fhir_server.demo.tables.observations import COMPANION, RESTING, VITALS
 
 
 def height(person: Person, day: date) -> float:
@@ -54,8 +54,9 @@ def measure_size(chart: Chart, visit: Visit, kilograms: float | None = None) -> 
     observe.vital(chart, visit, "height", tall)
     observe.vital(chart, visit, "weight", heavy)
     if person.age(day) < 2:
-        observe.vital(chart, visit, "head", growth.measure(
-            growth.HEAD[person.sex], person.age(day), person.stature_z))
+        observe.vital(
+            chart, visit, "head", growth.measure(growth.HEAD[person.sex], person.age(day), person.stature_z)
+        )
         observe.vital(chart, visit, "head-percentile", percentile(person.stature_z))
         observe.vital(chart, visit, "weight-for-length", percentile(person.bmi_z))
         return
@@ -64,8 +65,9 @@ def measure_size(chart: Chart, visit: Visit, kilograms: float | None = None) -> 
         observe.vital(chart, visit, "bmi-percentile", percentile(person.bmi_z))
 
 
-def measure_vitals(chart: Chart, visit: Visit, pressure: tuple[float, float] | None = None,
-                   fever: float = 0.0) -> None:
+def measure_vitals(
+    chart: Chart, visit: Visit, pressure: tuple[float, float] | None = None, fever: float = 0.0
+) -> None:
     """Add heart and respiratory rate, temperature and, from three years, blood pressure."""
     heart, breath, systolic, diastolic = resting(chart.person, visit.day)
     rng = chart.rng
@@ -84,14 +86,22 @@ def measure_detailed(chart: Chart, visit: Visit) -> None:
     kilograms, tall, head = weight(person, day), height(person, day), 40.0
     if person.age(day) < 2:
         head = growth.measure(growth.HEAD[person.sex], person.age(day), person.stature_z)
-    values = {"height": tall, "weight": kilograms, "bmi": kilograms / (tall / 100) ** 2, "heart": rng.uniform(*heart),
-              "breath": rng.uniform(*breath), "temperature": 36.8, "head": head,
-              "head-percentile": percentile(person.stature_z), "weight-for-length": percentile(person.bmi_z),
-              "bmi-percentile": percentile(person.bmi_z)}
+    values = {
+        "height": tall,
+        "weight": kilograms,
+        "bmi": kilograms / (tall / 100) ** 2,
+        "heart": rng.uniform(*heart),
+        "breath": rng.uniform(*breath),
+        "temperature": 36.8,
+        "head": head,
+        "head-percentile": percentile(person.stature_z),
+        "weight-for-length": percentile(person.bmi_z),
+        "bmi-percentile": percentile(person.bmi_z),
+    }
     for key in VITALS:
         if not _applies(key, person.age(day)):
             continue
-        companion = observe.table.COMPANION[key]
+        companion = COMPANION[key]
         observe.vital_detailed(chart, visit, key, values[key], values[companion])
         observe.vital_absent(chart, visit, key)
     if person.age(day) >= 3:

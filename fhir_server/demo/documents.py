@@ -27,8 +27,11 @@ ENDOSCOPY = Code("http://dicom.nema.org/resources/ontology/DCM", "ES", "Endoscop
 CHEST = sct("51185008", "Thoracic structure")
 _CLINICAL_NOTE = Code(US_CORE_CS + "us-core-documentreference-category", "clinical-note", "Clinical Note")
 # The format code of IHE for content without further rules (IHE ITI format codes).
-_MIME_ONLY = Code("http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode", "urn:ihe:iti:xds:2017:mimeTypeSufficient",
-                  "mimeType Sufficient")
+_MIME_ONLY = Code(
+    "http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode",
+    "urn:ihe:iti:xds:2017:mimeTypeSufficient",
+    "mimeType Sufficient",
+)
 
 
 def base64(data: bytes) -> str:
@@ -41,8 +44,12 @@ def header(chart: Chart, visit: Visit, title: str) -> list[str]:
     person = chart.person
     name = "Unknown patient" if "unidentified" in person.traits else f"{person.given[0]} {person.family[0]}"
     born = "unknown" if "unidentified" in person.traits else person.birth.isoformat()
-    return [title.upper(), f"Patient: {name}   Born: {born}   Record: {person.id.upper()}",
-            f"Date: {visit.day.isoformat()}   Author: {visit.practitioner['display']}", ""]
+    return [
+        title.upper(),
+        f"Patient: {name}   Born: {born}   Record: {person.id.upper()}",
+        f"Date: {visit.day.isoformat()}   Author: {visit.practitioner['display']}",
+        "",
+    ]
 
 
 def note(chart: Chart, visit: Visit, kind: Code, lines: list[str], pdf: bool = False) -> str:
@@ -50,26 +57,47 @@ def note(chart: Chart, visit: Visit, kind: Code, lines: list[str], pdf: bool = F
     whole = [*header(chart, visit, kind.display), *lines, "", f"Signed: {visit.practitioner['display']}"]
     data = make_pdf(whole) if pdf else "\n".join(whole).encode()
     mime = "application/pdf" if pdf else "text/plain; charset=utf-8"
-    binary = chart.add("Binary", {"contentType": mime, "securityContext": chart.subject, "data": base64(data)}, visit)
+    binary = chart.add(
+        "Binary", {"contentType": mime, "securityContext": chart.subject, "data": base64(data)}, visit
+    )
     number = f"{chart.person.number:04d}-D{len(chart.resources):04d}"
-    attachment: Json = {"contentType": mime, "language": "en", "url": binary, "size": len(data),
-                        "hash": base64(sha1(data, usedforsecurity=False).digest()), "title": kind.display,
-                        "creation": basics.stamp(visit.moment(25))}
+    attachment: Json = {
+        "contentType": mime,
+        "language": "en",
+        "url": binary,
+        "size": len(data),
+        "hash": base64(sha1(data, usedforsecurity=False).digest()),
+        "title": kind.display,
+        "creation": basics.stamp(visit.moment(25)),
+    }
     if not pdf:
         attachment["data"] = base64(data)
-    return chart.add("DocumentReference", {
-        "meta": basics.profile("us-core-documentreference"), "identifier": [basics.identifier("document", number)],
-        "status": "current", "docStatus": "final", "type": basics.concept(kind),
-        "category": [basics.concept(_CLINICAL_NOTE)], "subject": chart.subject,
-        "date": basics.stamp(visit.moment(26)), "author": [visit.practitioner], "custodian": visit.organization,
-        "content": [{"attachment": attachment, "format": _MIME_ONLY.coding()}],
-        "context": {"encounter": [basics.ref(visit.reference)], "period": basics.period(visit.start, visit.end)},
-    }, visit)
+    return chart.add(
+        "DocumentReference",
+        {
+            "meta": basics.profile("us-core-documentreference"),
+            "identifier": [basics.identifier("document", number)],
+            "status": "current",
+            "docStatus": "final",
+            "type": basics.concept(kind),
+            "category": [basics.concept(_CLINICAL_NOTE)],
+            "subject": chart.subject,
+            "date": basics.stamp(visit.moment(26)),
+            "author": [visit.practitioner],
+            "custodian": visit.organization,
+            "content": [{"attachment": attachment, "format": _MIME_ONLY.coding()}],
+            "context": {
+                "encounter": [basics.ref(visit.reference)],
+                "period": basics.period(visit.start, visit.end),
+            },
+        },
+        visit,
+    )
 
 
 def picture(shades: list[int], width: int) -> bytes:
     """Return a grey 8-bit PNG of the shades, row by row. Source: W3C PNG specification (3rd ed.), section 5."""
-    rows = b"".join(b"\0" + bytes(shades[at:at + width]) for at in range(0, len(shades), width))
+    rows = b"".join(b"\0" + bytes(shades[at : at + width]) for at in range(0, len(shades), width))
     head = pack(">IIBBBBB", width, len(shades) // width, 8, 0, 0, 0, 0)
     made = b"\x89PNG\r\n\x1a\n"
     for kind, body in ((b"IHDR", head), (b"IDAT", compress(rows, 9)), (b"IEND", b"")):
@@ -80,29 +108,54 @@ def picture(shades: list[int], width: int) -> bytes:
 def media(chart: Chart, visit: Visit, title: str, modality: Code, site: Code) -> str:
     """Return the reference of a Media with a small made-up image (a bright ellipse on grey)."""
     width = 32
-    shades = [max(20, min(235, 220 - int(((x - 16) ** 2 * 1.2 + (y - 16) ** 2) * 0.9) + chart.rng.randint(-8, 8)))
-              for y in range(width) for x in range(width)]
-    return chart.add("Media", {
-        "status": "completed", "type": basics.concept(Code(
-            "http://terminology.hl7.org/CodeSystem/media-type", "image", "Image")),
-        "modality": basics.concept(modality), "subject": chart.subject, "encounter": basics.ref(visit.reference),
-        "createdDateTime": basics.stamp(visit.moment(12)), "issued": basics.stamp(visit.moment(20)),
-        "operator": shared("Practitioner", "radiologist"), "bodySite": basics.concept(site), "height": width,
-        "width": width, "content": {"contentType": "image/png", "data": base64(picture(shades, width)),
-                                    "title": title},
-    }, visit)
+    shades = [
+        max(20, min(235, 220 - int(((x - 16) ** 2 * 1.2 + (y - 16) ** 2) * 0.9) + chart.rng.randint(-8, 8)))
+        for y in range(width)
+        for x in range(width)
+    ]
+    return chart.add(
+        "Media",
+        {
+            "status": "completed",
+            "type": basics.concept(
+                Code("http://terminology.hl7.org/CodeSystem/media-type", "image", "Image")
+            ),
+            "modality": basics.concept(modality),
+            "subject": chart.subject,
+            "encounter": basics.ref(visit.reference),
+            "createdDateTime": basics.stamp(visit.moment(12)),
+            "issued": basics.stamp(visit.moment(20)),
+            "operator": shared("Practitioner", "radiologist"),
+            "bodySite": basics.concept(site),
+            "height": width,
+            "width": width,
+            "content": {"contentType": "image/png", "data": base64(picture(shades, width)), "title": title},
+        },
+        visit,
+    )
 
 
-def note_report(chart: Chart, visit: Visit, category: Code, code: Code, results: list[str], lines: list[str],
-                image: str | None = None, ordered: str | None = None) -> str:
+def note_report(
+    chart: Chart,
+    visit: Visit,
+    category: Code,
+    code: Code,
+    results: list[str],
+    lines: list[str],
+    image: str | None = None,
+    ordered: str | None = None,
+) -> str:
     """Return the reference of a note DiagnosticReport (radiology, cardiology …) with its text as presentedForm."""
     text = "\n".join([*header(chart, visit, code.display), *lines]).encode()
     body: Json = {"meta": basics.profile("us-core-diagnosticreport-note")}
     if ordered:
         body["basedOn"] = [basics.ref(ordered)]
     body |= {
-        "status": "final", "category": [basics.concept(category)], "code": basics.concept(code),
-        "subject": chart.subject, "encounter": basics.ref(visit.reference),
+        "status": "final",
+        "category": [basics.concept(category)],
+        "code": basics.concept(code),
+        "subject": chart.subject,
+        "encounter": basics.ref(visit.reference),
         "effectiveDateTime": basics.stamp(visit.moment(15)),
         "issued": basics.stamp(visit.moment(15) + timedelta(hours=2)),
         "performer": [shared("Practitioner", "radiologist"), visit.organization],
@@ -110,7 +163,15 @@ def note_report(chart: Chart, visit: Visit, category: Code, code: Code, results:
     }
     if image:
         body["media"] = [{"comment": "Key image", "link": basics.ref(image)}]
-    body |= {"conclusion": lines[-1],
-             "presentedForm": [{"contentType": "text/plain; charset=utf-8", "language": "en", "data": base64(text),
-                                "title": code.display}]}
+    body |= {
+        "conclusion": lines[-1],
+        "presentedForm": [
+            {
+                "contentType": "text/plain; charset=utf-8",
+                "language": "en",
+                "data": base64(text),
+                "title": code.display,
+            }
+        ],
+    }
     return chart.add("DiagnosticReport", body, visit)

@@ -31,7 +31,7 @@ def generate(patients: int = 50, seed: int = 7, *, today: date = REFERENCE_DATE)
 
 def lifeline(number: int, seed: int = 7, today: date = REFERENCE_DATE) -> list[Json]:
     """Return all resources of one patient."""
-    rng = Random(f"health-buddy demo {seed} {number}")
+    rng = Random(f"health-buddy demo {seed} {number}")  # noqa: S311 - repeatable on purpose
     person = make_person(number, seed, PLANS[number % len(PLANS)], today, rng)
     chart = Chart(person, rng)
     live(chart, PLANS[number % len(PLANS)].stories)

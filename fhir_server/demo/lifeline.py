@@ -11,13 +11,30 @@ from fhir_server.demo.stories import adult, chest, child, heart, metabolic, mind
 Story = Callable[[Chart], None]
 
 STORIES: dict[str, Story] = {
-    "adult": adult.checkups, "thyroid": adult.thyroid, "smoking": adult.quitting, "unknown": adult.unknown,
-    "birth": child.birth, "growth": child.growth, "refusal": child.refusal, "otitis": child.otitis,
-    "strep": child.strep, "asthma": chest.asthma, "diabetes": metabolic.diabetes,
-    "prediabetes": metabolic.prediabetes, "hypertension": metabolic.hypertension, "lipids": metabolic.lipids,
-    "kidney": metabolic.kidney, "depression": mind.depression, "cognition": mind.cognition,
-    "hardship": mind.hardship, "pregnancy": women.pregnancy, "heart": heart.failure, "pacemaker": heart.pacemaker,
-    "knee": surgery.knee, "colon": surgery.colon, "sprain": surgery.sprain,
+    "adult": adult.checkups,
+    "thyroid": adult.thyroid,
+    "smoking": adult.quitting,
+    "unknown": adult.unknown,
+    "birth": child.birth,
+    "growth": child.growth,
+    "refusal": child.refusal,
+    "otitis": child.otitis,
+    "strep": child.strep,
+    "asthma": chest.asthma,
+    "diabetes": metabolic.diabetes,
+    "prediabetes": metabolic.prediabetes,
+    "hypertension": metabolic.hypertension,
+    "lipids": metabolic.lipids,
+    "kidney": metabolic.kidney,
+    "depression": mind.depression,
+    "cognition": mind.cognition,
+    "hardship": mind.hardship,
+    "pregnancy": women.pregnancy,
+    "heart": heart.failure,
+    "pacemaker": heart.pacemaker,
+    "knee": surgery.knee,
+    "colon": surgery.colon,
+    "sprain": surgery.sprain,
 }
 
 

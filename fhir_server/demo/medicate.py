@@ -58,16 +58,27 @@ _TAPER: tuple[tuple[int, int], ...] = ((8, 5), (4, 3), (2, 2))
 
 def _dose(drug: Drug, amount: Decimal | int) -> list[Json]:
     """Return doseAndRate."""
-    return [{"type": basics.concept(hl7("dose-rate-type", "ordered", "Ordered")),
-             "doseQuantity": basics.quantity(amount, drug.unit, drug.ucum)}]
+    return [
+        {
+            "type": basics.concept(hl7("dose-rate-type", "ordered", "Ordered")),
+            "doseQuantity": basics.quantity(amount, drug.unit, drug.ucum),
+        }
+    ]
 
 
 def dosage(drug: Drug, start: date, end: date | None = None) -> list[Json]:
     """Return the dosage instructions of a drug; a known end becomes boundsPeriod."""
     if drug.timing == "taper":
-        return [{"sequence": number, "text": drug.text, "timing": {"repeat": {**_days(days), **_every(1, 1, "d")}},
-                 "route": basics.concept(drug.route), "doseAndRate": _dose(drug, amount)}
-                for number, (amount, days) in enumerate(_TAPER, 1)]
+        return [
+            {
+                "sequence": number,
+                "text": drug.text,
+                "timing": {"repeat": {**_days(days), **_every(1, 1, "d")}},
+                "route": basics.concept(drug.route),
+                "doseAndRate": _dose(drug, amount),
+            }
+            for number, (amount, days) in enumerate(_TAPER, 1)
+        ]
     timing = {key: dict(value) for key, value in TIMINGS[drug.timing].items()}
     if end and not any(key.startswith("bounds") for key in timing["repeat"]):
         timing["repeat"]["boundsPeriod"] = {"start": start.isoformat(), "end": end.isoformat()}
@@ -76,68 +87,101 @@ def dosage(drug: Drug, start: date, end: date | None = None) -> list[Json]:
         made["asNeededCodeableConcept"] = basics.concept(_AS_NEEDED[drug.timing])
     made |= {"route": basics.concept(drug.route), "doseAndRate": _dose(drug, int(drug.dose))}
     if drug.timing == "prn-pain":
-        made["maxDosePerPeriod"] = {"numerator": basics.quantity(8, drug.unit, drug.ucum),
-                                    "denominator": basics.quantity(1, "day", "d")}
+        made["maxDosePerPeriod"] = {
+            "numerator": basics.quantity(8, drug.unit, drug.ucum),
+            "denominator": basics.quantity(1, "day", "d"),
+        }
     return [made]
 
 
-def prescribe(chart: Chart, visit: Visit, key: str, problem: str | None = None, *, until: date | None = None,
-              refills: int = 3, quantity: int = 90, fills: int = 1, catalogue: bool = False) -> str:
+def prescribe(
+    chart: Chart,
+    visit: Visit,
+    key: str,
+    problem: str | None = None,
+    *,
+    until: date | None = None,
+    quantity: int = 90,
+    fills: int = 1,
+    catalogue: bool = False,
+) -> str:
     """Return the reference of a MedicationRequest; `fills` dispenses follow every 90 days within the record.
 
     Shape: problem = key of a problem already in the chart; catalogue = refer to a shared Medication resource.
     """
-    drug, start = DRUGS[key], visit.day
+    drug = DRUGS[key]
     stop = until if until and until <= chart.person.end else chart.person.death
-    what: Json = ({"medicationReference": basics.ref(f"Medication/demo-{key}", drug.code.display)} if catalogue
-                  else {"medicationCodeableConcept": basics.concept(drug.code)})
-    instructions = dosage(drug, start, until)
+    amount = basics.quantity(quantity, drug.unit, drug.ucum)
+    supply = basics.quantity(90 if fills > 1 or quantity >= 60 else 10, "days", "d")
+    what: Json = {"medicationCodeableConcept": basics.concept(drug.code)}
+    if catalogue:
+        what = {"medicationReference": basics.ref(f"Medication/demo-{key}", drug.code.display)}
+    instructions = {"dosageInstruction": dosage(drug, visit.day, until)}
     body: Json = {
-        "meta": basics.profile("us-core-medicationrequest"), "status": "completed" if stop else "active",
-        "intent": "order", "category": [basics.concept(_OUTPATIENT)], "reportedBoolean": False, **what,
-        "subject": chart.subject, "encounter": basics.ref(visit.reference),
-        "authoredOn": basics.stamp(visit.moment(18)), "requester": visit.practitioner,
+        "meta": basics.profile("us-core-medicationrequest"),
+        "status": "completed" if stop else "active",
+        "intent": "order",
+        "category": [basics.concept(_OUTPATIENT)],
+        "reportedBoolean": False,
+        **what,
+        "subject": chart.subject,
+        "encounter": basics.ref(visit.reference),
+        "authoredOn": basics.stamp(visit.moment(18)),
+        "requester": visit.practitioner,
     }
     if problem:
         body["reasonReference"] = [basics.ref(chart.problems[problem])]
-    body["dosageInstruction"] = instructions
-    body["dispenseRequest"] = {
-        "numberOfRepeatsAllowed": refills, "quantity": basics.quantity(quantity, drug.unit, drug.ucum),
-        "expectedSupplyDuration": basics.quantity(90 if quantity >= 60 else 10, "days", "d")}
+    repeats: Json = {"numberOfRepeatsAllowed": fills - 1 + (quantity >= 60)}
+    body |= instructions
+    body["dispenseRequest"] = {**repeats, "quantity": amount, "expectedSupplyDuration": supply}
     order = chart.add("MedicationRequest", body, visit)
+    line: Json = {**what, "subject": chart.subject, "authorizingPrescription": [basics.ref(order)]}
+    line |= {"quantity": amount, "daysSupply": supply, **instructions}
     for number in range(fills):
-        day = start + timedelta(days=90 * number + 1)
+        day = visit.day + timedelta(days=90 * number + 1)
         if day <= (stop or chart.person.end):
-            _dispense(chart, visit, order, what, instructions, day, number, quantity, drug)
+            _dispense(chart, line, day, number)
     return order
 
 
-def _dispense(chart: Chart, visit: Visit, order: str, what: Json, instructions: list[Json], day: date, number: int,
-              quantity: int, drug: Drug) -> None:
-    """Add one MedicationDispense."""
-    kind = hl7("v3-ActCode", "RFC", "Refill - Complete") if number else hl7("v3-ActCode", "FFC",
-                                                                           "First Fill - Complete")
+def _dispense(chart: Chart, line: Json, day: date, number: int) -> None:
+    """Add one MedicationDispense of the line (what, how much, for which prescription)."""
+    kind = ("RFC", "Refill - Complete") if number else ("FFC", "First Fill - Complete")
     when = basics.at(day, chart.rng.randint(9, 18), chart.rng.randint(0, 59))
-    chart.add("MedicationDispense", {
-        "meta": basics.profile("us-core-medicationdispense"), "status": "completed", **what,
-        "subject": chart.subject,
-        "performer": [{"actor": shared("Practitioner", "pharmacist")}, {"actor": shared("Organization", "pharmacy")}],
-        "authorizingPrescription": [basics.ref(order)], "type": basics.concept(kind),
-        "quantity": basics.quantity(quantity, drug.unit, drug.ucum),
-        "daysSupply": basics.quantity(90 if quantity >= 60 else 10, "days", "d"),
-        "whenPrepared": basics.stamp(when - timedelta(minutes=20)), "whenHandedOver": basics.stamp(when),
-        "dosageInstruction": instructions,
-    }, visit)
+    body = {
+        "meta": basics.profile("us-core-medicationdispense"),
+        "status": "completed",
+        "performer": [
+            {"actor": shared("Practitioner", "pharmacist")},
+            {"actor": shared("Organization", "pharmacy")},
+        ],
+        "type": basics.concept(hl7("v3-ActCode", *kind)),
+        "whenPrepared": basics.stamp(when - timedelta(minutes=20)),
+        "whenHandedOver": basics.stamp(when),
+        **line,
+    }
+    chart.add("MedicationDispense", body, chart.dispensed)
+    chart.last_dispensed = max(when, chart.last_dispensed or when)
 
 
 def reported(chart: Chart, visit: Visit, key: str) -> str:
     """Return the reference of a medicine the patient takes on their own, as told to the practitioner."""
     drug = DRUGS[key]
-    return chart.add("MedicationRequest", {
-        "meta": basics.profile("us-core-medicationrequest"), "status": "active", "intent": "plan",
-        "category": [basics.concept(_COMMUNITY)], "reportedReference": visit.practitioner,
-        "medicationCodeableConcept": basics.concept(drug.code), "subject": chart.subject,
-        "encounter": basics.ref(visit.reference), "authoredOn": basics.stamp(visit.moment(12)),
-        "requester": chart.subject, "reasonCode": [basics.concept(text="Taken without prescription")],
-        "dosageInstruction": dosage(drug, visit.day),
-    }, visit)
+    return chart.add(
+        "MedicationRequest",
+        {
+            "meta": basics.profile("us-core-medicationrequest"),
+            "status": "active",
+            "intent": "plan",
+            "category": [basics.concept(_COMMUNITY)],
+            "reportedReference": visit.practitioner,
+            "medicationCodeableConcept": basics.concept(drug.code),
+            "subject": chart.subject,
+            "encounter": basics.ref(visit.reference),
+            "authoredOn": basics.stamp(visit.moment(12)),
+            "requester": chart.subject,
+            "reasonCode": [basics.concept(text="Taken without prescription")],
+            "dosageInstruction": dosage(drug, visit.day),
+        },
+        visit,
+    )

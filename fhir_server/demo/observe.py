@@ -17,61 +17,118 @@ NOT_PERFORMED = basics.absent("not-performed", "Not Performed")
 DECLINED = basics.absent("asked-declined", "Asked But Declined")
 
 
-def observe(chart: Chart, visit: Visit, profiles: tuple[str, ...], categories: list[Json], code: Json,
-            value: Json, minutes: int = 5, **more: Any) -> str:
+def observe(
+    chart: Chart,
+    visit: Visit,
+    profiles: tuple[str, ...],
+    categories: list[Json],
+    code: Json,
+    value: Json,
+    minutes: int = 5,
+    **more: Any,
+) -> str:
     """Return the reference of a new final Observation; `value` is e.g. {"valueQuantity": …} or {} for none."""
-    return chart.add("Observation", {
-        "meta": basics.profile(*profiles), "status": "final", "category": categories, "code": code,
-        "subject": chart.subject, "encounter": basics.ref(visit.reference),
-        "effectiveDateTime": basics.stamp(visit.moment(minutes)),
-        "performer": [visit.practitioner], **value, **more,
-    }, visit)
+    return chart.add(
+        "Observation",
+        {
+            "meta": basics.profile(*profiles),
+            "status": "final",
+            "category": categories,
+            "code": code,
+            "subject": chart.subject,
+            "encounter": basics.ref(visit.reference),
+            "effectiveDateTime": basics.stamp(visit.moment(minutes)),
+            "performer": [visit.practitioner],
+            **value,
+            **more,
+        },
+        visit,
+    )
 
 
 def vital(chart: Chart, visit: Visit, key: str, value: float, **more: Any) -> str:
     """Return the reference of one vital sign."""
     row = table.VITALS[key]
     amount = basics.quantity(basics.number(value, row.places), row.unit, row.ucum)
-    return observe(chart, visit, (row.profile,), [_VITAL], basics.concept(row.code), {"valueQuantity": amount}, **more)
+    return observe(
+        chart, visit, (row.profile,), [_VITAL], basics.concept(row.code), {"valueQuantity": amount}, **more
+    )
 
 
 def vital_absent(chart: Chart, visit: Visit, key: str, reason: Json = NOT_PERFORMED) -> str:
     """Return the reference of a vital sign that was not taken, saying why; so does its companion component."""
     row, companion = table.VITALS[key], table.VITALS[table.COMPANION[key]]
     component = [{"code": basics.concept(companion.code), "dataAbsentReason": reason}]
-    return observe(chart, visit, (row.profile,), [_VITAL], basics.concept(row.code), {},
-                   dataAbsentReason=reason, component=component)
+    return observe(
+        chart,
+        visit,
+        (row.profile,),
+        [_VITAL],
+        basics.concept(row.code),
+        {},
+        dataAbsentReason=reason,
+        component=component,
+    )
 
 
 def vital_detailed(chart: Chart, visit: Visit, key: str, value: float, companion: float) -> str:
     """Return the reference of a vital sign whose device reports its companion in the same reading."""
     other = table.VITALS[table.COMPANION[key]]
     amount = basics.quantity(basics.number(companion, other.places), other.unit, other.ucum)
-    return vital(chart, visit, key, value, component=[{"code": basics.concept(other.code), "valueQuantity": amount}])
+    return vital(
+        chart, visit, key, value, component=[{"code": basics.concept(other.code), "valueQuantity": amount}]
+    )
 
 
 def blood_pressure(chart: Chart, visit: Visit, systolic: float, diastolic: float, mean: bool = False) -> str:
     """Return the reference of a blood pressure panel; with `mean` the device's mean pressure is its value."""
     value: Json = {}
     if mean:
-        value = {"valueQuantity": basics.quantity(round((systolic + 2 * diastolic) / 3), "mm[Hg]", "mm[Hg]"),
-                 "note": [{"text": "Oscillometric device; the panel's own value is its mean arterial pressure."}]}
-    parts = [{"code": basics.concept(code), "valueQuantity": basics.quantity(round(amount), "mm[Hg]", "mm[Hg]")}
-             for code, amount in ((table.SYSTOLIC, systolic), (table.DIASTOLIC, diastolic))]
-    return observe(chart, visit, ("us-core-blood-pressure",), [_VITAL], basics.concept(table.BLOOD_PRESSURE),
-                   value, component=parts)
+        value = {
+            "valueQuantity": basics.quantity(round((systolic + 2 * diastolic) / 3), "mm[Hg]", "mm[Hg]"),
+            "note": [{"text": "Oscillometric device; the panel's own value is its mean arterial pressure."}],
+        }
+    parts = [
+        {"code": basics.concept(code), "valueQuantity": basics.quantity(round(amount), "mm[Hg]", "mm[Hg]")}
+        for code, amount in ((table.SYSTOLIC, systolic), (table.DIASTOLIC, diastolic))
+    ]
+    return observe(
+        chart,
+        visit,
+        ("us-core-blood-pressure",),
+        [_VITAL],
+        basics.concept(table.BLOOD_PRESSURE),
+        value,
+        component=parts,
+    )
 
 
 def blood_pressure_absent(chart: Chart, visit: Visit) -> str:
     """Return the reference of a blood pressure that could not be measured."""
-    parts = [{"code": basics.concept(code), "dataAbsentReason": NOT_PERFORMED}
-             for code in (table.SYSTOLIC, table.DIASTOLIC)]
-    return observe(chart, visit, ("us-core-blood-pressure",), [_VITAL], basics.concept(table.BLOOD_PRESSURE), {},
-                   dataAbsentReason=NOT_PERFORMED, component=parts)
+    parts = [
+        {"code": basics.concept(code), "dataAbsentReason": NOT_PERFORMED}
+        for code in (table.SYSTOLIC, table.DIASTOLIC)
+    ]
+    return observe(
+        chart,
+        visit,
+        ("us-core-blood-pressure",),
+        [_VITAL],
+        basics.concept(table.BLOOD_PRESSURE),
+        {},
+        dataAbsentReason=NOT_PERFORMED,
+        component=parts,
+    )
 
 
-def oxygen(chart: Chart, visit: Visit, percent: int | None, flow: float | None = None,
-           concentration: float | None = None, extra_absent: bool = False) -> str:
+def oxygen(
+    chart: Chart,
+    visit: Visit,
+    percent: int | None,
+    flow: float | None = None,
+    concentration: float | None = None,
+    extra_absent: bool = False,
+) -> str:
     """Return the reference of a pulse oximetry; flow in L/min, concentration in %; None percent = not taken."""
     value: Json = {"dataAbsentReason": NOT_PERFORMED}
     if percent is not None:
@@ -79,20 +136,35 @@ def oxygen(chart: Chart, visit: Visit, percent: int | None, flow: float | None =
     parts: list[Json] = []
     for code, amount, unit in ((table.FLOW_RATE, flow, "L/min"), (table.CONCENTRATION, concentration, "%")):
         if amount is not None:
-            parts.append({"code": basics.concept(code),
-                          "valueQuantity": basics.quantity(basics.number(amount, 0), unit, unit)})
+            parts.append(
+                {
+                    "code": basics.concept(code),
+                    "valueQuantity": basics.quantity(basics.number(amount, 0), unit, unit),
+                }
+            )
         elif extra_absent:
             parts.append({"code": basics.concept(code), "dataAbsentReason": NOT_PERFORMED})
     if parts:
         value["component"] = parts
-    return observe(chart, visit, ("us-core-pulse-oximetry",), [_VITAL],
-                   basics.concept(table.O2_SAT, table.PULSE_OX), value)
+    return observe(
+        chart,
+        visit,
+        ("us-core-pulse-oximetry",),
+        [_VITAL],
+        basics.concept(table.O2_SAT, table.PULSE_OX),
+        value,
+    )
 
 
 def _flag(low: float | None, high: float | None, value: float) -> Json:
     """Return the interpretation (L, N or H) of a value in its reference range."""
-    code, text = ("L", "Low") if low is not None and value < low else ("H", "High") if (
-        high is not None and value > high) else ("N", "Normal")
+    code, text = (
+        ("L", "Low")
+        if low is not None and value < low
+        else ("H", "High")
+        if (high is not None and value > high)
+        else ("N", "Normal")
+    )
     return basics.concept(hl7("v3-ObservationInterpretation", code, text))
 
 
@@ -110,23 +182,38 @@ def lab(chart: Chart, visit: Visit, key: str, value: float, specimen: str, minut
     row = table.LABS[key]
     amount = basics.number(value, row.places)
     return observe(
-        chart, visit, ("us-core-observation-lab",), [_LAB], basics.concept(row.code),
-        {"valueQuantity": basics.quantity(amount, row.unit, row.ucum)}, minutes,
-        interpretation=[_flag(row.low, row.high, float(amount))], referenceRange=[_range(row)],
-        specimen=basics.ref(specimen))
+        chart,
+        visit,
+        ("us-core-observation-lab",),
+        [_LAB],
+        basics.concept(row.code),
+        {"valueQuantity": basics.quantity(amount, row.unit, row.ucum)},
+        minutes,
+        interpretation=[_flag(row.low, row.high, float(amount))],
+        referenceRange=[_range(row)],
+        specimen=basics.ref(specimen),
+    )
 
 
 def specimen(chart: Chart, visit: Visit, kind: Code, minutes: int = 15) -> str:
     """Return the reference of a new specimen collected at the visit."""
     number = f"{chart.person.number:04d}-S{len(chart.resources):04d}"
-    return chart.add("Specimen", {
-        "meta": basics.profile("us-core-specimen"),
-        "accessionIdentifier": basics.identifier("accession", number), "status": "available",
-        "type": basics.concept(kind), "subject": chart.subject,
-        "receivedTime": basics.stamp(visit.moment(minutes + 90)),
-        "collection": {"collector": shared("Practitioner", "nurse"),
-                       "collectedDateTime": basics.stamp(visit.moment(minutes))},
-    }, visit)
+    return chart.add(
+        "Specimen",
+        {
+            "meta": basics.profile("us-core-specimen"),
+            "accessionIdentifier": basics.identifier("accession", number),
+            "status": "available",
+            "type": basics.concept(kind),
+            "subject": chart.subject,
+            "receivedTime": basics.stamp(visit.moment(minutes + 90)),
+            "collection": {
+                "collector": shared("Practitioner", "nurse"),
+                "collectedDateTime": basics.stamp(visit.moment(minutes)),
+            },
+        },
+        visit,
+    )
 
 
 def panel(chart: Chart, visit: Visit, key: str, values: dict[str, float], ordered: str | None = None) -> str:
@@ -139,21 +226,34 @@ def panel(chart: Chart, visit: Visit, key: str, values: dict[str, float], ordere
         if row.specimen not in drawn:
             drawn[row.specimen] = specimen(chart, visit, row.specimen)
         value = values.get(name)
-        results.append(lab(chart, visit, name, usual(chart, name) if value is None else value, drawn[row.specimen]))
+        results.append(
+            lab(chart, visit, name, usual(chart, name) if value is None else value, drawn[row.specimen])
+        )
     return report(chart, visit, code, results, list(drawn.values()), ordered)
 
 
-def report(chart: Chart, visit: Visit, code: Code, results: list[str], specimens: list[str],
-           ordered: str | None = None) -> str:
+def report(
+    chart: Chart,
+    visit: Visit,
+    code: Code,
+    results: list[str],
+    specimens: list[str],
+    ordered: str | None = None,
+) -> str:
     """Return the reference of a laboratory DiagnosticReport, issued four hours after the sample."""
     issued: datetime = visit.moment(15) + timedelta(hours=4)
     body: Json = {
-        "meta": basics.profile("us-core-diagnosticreport-lab"), "status": "final",
-        "category": [basics.concept(hl7("v2-0074", "LAB", "Laboratory"))], "code": basics.concept(code),
-        "subject": chart.subject, "encounter": basics.ref(visit.reference),
-        "effectiveDateTime": basics.stamp(visit.moment(15)), "issued": basics.stamp(issued),
+        "meta": basics.profile("us-core-diagnosticreport-lab"),
+        "status": "final",
+        "category": [basics.concept(hl7("v2-0074", "LAB", "Laboratory"))],
+        "code": basics.concept(code),
+        "subject": chart.subject,
+        "encounter": basics.ref(visit.reference),
+        "effectiveDateTime": basics.stamp(visit.moment(15)),
+        "issued": basics.stamp(issued),
         "performer": [shared("Organization", "lab"), visit.practitioner],
-        "specimen": [basics.ref(one) for one in specimens], "result": [basics.ref(one) for one in results],
+        "specimen": [basics.ref(one) for one in specimens],
+        "result": [basics.ref(one) for one in results],
     }
     if ordered:
         body["basedOn"] = [basics.ref(ordered)]
@@ -180,7 +280,9 @@ def egfr(creatinine: float, age: float, sex: str) -> float:
     return float(142 * min(ratio, 1) ** alpha * max(ratio, 1) ** -1.2 * 0.9938**age * factor)
 
 
-def metabolic(chart: Chart, visit: Visit, creatinine: float | None = None, glucose: float | None = None) -> str:
+def metabolic(
+    chart: Chart, visit: Visit, creatinine: float | None = None, glucose: float | None = None
+) -> str:
     """Return the reference of a basic metabolic panel whose eGFR follows from its creatinine."""
     person = chart.person
     base = 0.75 if person.sex == "female" else 0.95
@@ -194,11 +296,26 @@ def metabolic(chart: Chart, visit: Visit, creatinine: float | None = None, gluco
 
 def social(chart: Chart, visit: Visit, name: str, code: Code, value: Json, **more: Any) -> str:
     """Return the reference of a social history Observation; `value` is e.g. {"valueCodeableConcept": …}."""
-    return observe(chart, visit, (name,), [basics.category("social-history", "Social History")],
-                   basics.concept(code), value, **more)
+    return observe(
+        chart,
+        visit,
+        (name,),
+        [basics.category("social-history", "Social History")],
+        basics.concept(code),
+        value,
+        **more,
+    )
 
 
 def clinical(chart: Chart, visit: Visit, kind: tuple[str, str], code: Code, value: Json, **more: Any) -> str:
     """Return the reference of a clinical result (imaging, exam, procedure …)."""
-    return observe(chart, visit, ("us-core-observation-clinical-result",), [basics.category(*kind)],
-                   basics.concept(code), value, 10, **more)
+    return observe(
+        chart,
+        visit,
+        ("us-core-observation-clinical-result",),
+        [basics.category(*kind)],
+        basics.concept(code),
+        value,
+        10,
+        **more,
+    )

@@ -17,8 +17,9 @@ _EN = FHIR_SD + "iso21090-EN-representation"
 
 def make_person(number: int, seed: int, plan: Plan, today: date, rng: Random) -> Person:
     """Return the person of that number: same number, seed and plan → same person."""
-    group = table.GROUPS[1 if number == 3 else number % len(table.GROUPS) if number % 3 else rng.randrange(
-        len(table.GROUPS))]
+    group = table.GROUPS[
+        1 if number == 3 else number % len(table.GROUPS) if number % 3 else rng.randrange(len(table.GROUPS))
+    ]
     if "tribal" in plan.traits:
         group = table.GROUPS[8]
     age = rng.uniform(plan.youngest, plan.oldest)
@@ -28,10 +29,21 @@ def make_person(number: int, seed: int, plan: Plan, today: date, rng: Random) ->
     smoker = next((trait for trait in ("smoker", "ex-smoker") if trait in plan.traits), "never")
     heavy = rng.uniform(1.4, 2.1) if "obese" in plan.traits else rng.gauss(0.3, 0.6)
     return Person(
-        number=number, id=f"demo-{seed}-{number:04d}", sex=plan.sex, gender=_gender(plan), birth=birth, death=death,
-        end=death or today, group=group, family=rng.choice(group.families), given=given,
-        stature_z=max(-1.8, min(1.8, rng.gauss(0, 0.8))), bmi_z=max(-1.6, min(2.2, heavy)), smoker=smoker,
-        traits=plan.traits)
+        number=number,
+        id=f"demo-{seed}-{number:04d}",
+        sex=plan.sex,
+        gender=_gender(plan),
+        birth=birth,
+        death=death,
+        end=death or today,
+        group=group,
+        family=rng.choice(group.families),
+        given=given,
+        stature_z=max(-1.8, min(1.8, rng.gauss(0, 0.8))),
+        bmi_z=max(-1.6, min(2.2, heavy)),
+        smoker=smoker,
+        traits=plan.traits,
+    )
 
 
 def _gender(plan: Plan) -> str:
@@ -47,10 +59,19 @@ def patient(chart: Chart) -> None:
     """Add the Patient resource."""
     person, rng = chart.person, chart.rng
     body: Json = {
-        "meta": basics.profile("us-core-patient"), "extension": _extensions(person, rng),
-        "identifier": [basics.identifier("mrn", f"{person.id.upper()}", use="usual", type=basics.concept(
-            hl7("v2-0203", "MR", "Medical Record Number")))],
-        "active": person.death is None, "name": _names(person, rng), "telecom": _telecom(person, rng),
+        "meta": basics.profile("us-core-patient"),
+        "extension": _extensions(person),
+        "identifier": [
+            basics.identifier(
+                "mrn",
+                f"{person.id.upper()}",
+                use="usual",
+                type=basics.concept(hl7("v2-0203", "MR", "Medical Record Number")),
+            )
+        ],
+        "active": person.death is None,
+        "name": _names(person, rng),
+        "telecom": _telecom(person, rng),
         "gender": person.gender,
     }
     if "unidentified" not in person.traits:
@@ -66,27 +87,42 @@ def patient(chart: Chart) -> None:
         code, text = rng.choice((("M", "Married"), ("S", "Never Married"), ("D", "Divorced")))
         body["maritalStatus"] = basics.concept(hl7("v3-MaritalStatus", code, text))
     body["communication"] = [{"language": basics.concept(person.group.language), "preferred": True}]
-    body["generalPractitioner"] = [shared("Practitioner", "family" if person.age(person.end) >= 18 else "pediatrician")]
+    body["generalPractitioner"] = [
+        shared("Practitioner", "family" if person.age(person.end) >= 18 else "pediatrician")
+    ]
     body["managingOrganization"] = shared("Organization", "clinic")
     chart.add("Patient", body)
 
 
-def _extensions(person: Person, rng: Random) -> list[Json]:
+def _extensions(person: Person) -> list[Json]:
     """Return race, ethnicity, tribal affiliation, birth sex, sex and gender identity."""
     unknown = "unidentified" in person.traits
     group = person.group
     made = [_race(group, unknown), _ethnicity(group, unknown)]
     if "tribal" in person.traits:
-        made.append(basics.us_core_extension("us-core-tribal-affiliation", extension=[
-            {"url": "tribalAffiliation", "valueCodeableConcept": basics.concept(table.TRIBE)},
-            {"url": "isEnrolled", "valueBoolean": True}]))
+        made.append(
+            basics.us_core_extension(
+                "us-core-tribal-affiliation",
+                extension=[
+                    {"url": "tribalAffiliation", "valueCodeableConcept": basics.concept(table.TRIBE)},
+                    {"url": "isEnrolled", "valueBoolean": True},
+                ],
+            )
+        )
     if unknown:
         return made
-    made.append(basics.us_core_extension("us-core-birthsex", valueCode="F" if person.sex == "female" else "M"))
-    made.append(basics.us_core_extension(
-        "us-core-sex", valueCode="248152002" if person.sex == "female" else "248153007"))
+    made.append(
+        basics.us_core_extension("us-core-birthsex", valueCode="F" if person.sex == "female" else "M")
+    )
+    made.append(
+        basics.us_core_extension(
+            "us-core-sex", valueCode="248152002" if person.sex == "female" else "248153007"
+        )
+    )
     if person.age(person.end) >= 13:
-        made.append(basics.us_core_extension("us-core-genderIdentity", valueCodeableConcept=_identity(person)))
+        made.append(
+            basics.us_core_extension("us-core-genderIdentity", valueCodeableConcept=_identity(person))
+        )
     return made
 
 
@@ -119,7 +155,9 @@ def _ethnicity(group: table.Group, unknown: bool) -> Json:
     if group.hispanic and not unknown:
         parts.append({"url": "detailed", "valueCoding": group.hispanic.coding()})
     text = "Unknown" if unknown else main.display
-    return basics.us_core_extension("us-core-ethnicity", extension=[*parts, {"url": "text", "valueString": text}])
+    return basics.us_core_extension(
+        "us-core-ethnicity", extension=[*parts, {"url": "text", "valueString": text}]
+    )
 
 
 def _names(person: Person, rng: Random) -> list[Json]:
@@ -127,34 +165,69 @@ def _names(person: Person, rng: Random) -> list[Json]:
     if "unidentified" in person.traits:
         return [{"use": "anonymous", "extension": [basics.absent_extension("unknown")]}]
     (family, native_family), (given, native_given) = person.family, person.given
-    official: Json = {"use": "official", "family": family, "given": [given, rng.choice("ABCDEFGHJKLMNPRSTVWZ") + "."]}
+    official: Json = {
+        "use": "official",
+        "family": family,
+        "given": [given, rng.choice("ABCDEFGHJKLMNPRSTVWZ") + "."],
+    }
     if "suffix" in person.traits:
         official["suffix"] = ["Jr."]
     made = [official]
     if native_family:
-        made.append({"use": "usual", "text": f"{native_family} {native_given}", "family": native_family,
-                     "given": [native_given], "extension": [{"url": _EN, "valueCode": "IDE"}]})
+        made.append(
+            {
+                "use": "usual",
+                "text": f"{native_family} {native_given}",
+                "family": native_family,
+                "given": [native_given],
+                "extension": [{"url": _EN, "valueCode": "IDE"}],
+            }
+        )
     if "renamed" in person.traits:
         change = person.birth + timedelta(days=int(27.4 * 365.25))
         official["period"] = {"start": change.isoformat()}
-        made.append({"use": "old", "family": "Formerly-" + family, "given": [given],
-                     "period": {"start": person.birth.isoformat(), "end": change.isoformat()}})
+        made.append(
+            {
+                "use": "old",
+                "family": "Formerly-" + family,
+                "given": [given],
+                "period": {"start": person.birth.isoformat(), "end": change.isoformat()},
+            }
+        )
     return made
 
 
 def _telecom(person: Person, rng: Random) -> list[Json]:
     """Return phone (fictional 555-01xx numbers) and e-mail."""
     if "unidentified" in person.traits:
-        return [{"system": "phone", "use": "mobile", "_value": {"extension": [basics.absent_extension("unknown")]}}]
-    return [{"system": "phone", "value": f"+1-413-555-01{rng.randint(0, 99):02d}", "use": "home"},
-            {"system": "email", "value": f"patient{person.number}@mail.demo.example.org", "use": "home", "rank": 2}]
+        return [
+            {
+                "system": "phone",
+                "use": "mobile",
+                "_value": {"extension": [basics.absent_extension("unknown")]},
+            }
+        ]
+    return [
+        {"system": "phone", "value": f"+1-413-555-01{rng.randint(0, 99):02d}", "use": "home"},
+        {
+            "system": "email",
+            "value": f"patient{person.number}@mail.demo.example.org",
+            "use": "home",
+            "rank": 2,
+        },
+    ]
 
 
 def _address(rng: Random) -> Json:
     """Return one invented address."""
     town, postal = rng.choice(table.TOWNS)
-    return {"line": [f"{rng.randint(1, 299)} {rng.choice(table.STREETS)}"], "city": town, "state": table.STATE,
-            "postalCode": postal, "country": "US"}
+    return {
+        "line": [f"{rng.randint(1, 299)} {rng.choice(table.STREETS)}"],
+        "city": town,
+        "state": table.STATE,
+        "postalCode": postal,
+        "country": "US",
+    }
 
 
 def _addresses(person: Person, rng: Random) -> list[Json]:
@@ -190,7 +263,9 @@ def _relative(chart: Chart, child: bool) -> str:
     else:
         role, names = hl7("v3-RoleCode", "CHILD", "child"), person.group.female
     body: dict[str, Any] = {
-        "meta": basics.profile("us-core-relatedperson"), "active": True, "patient": chart.subject,
+        "meta": basics.profile("us-core-relatedperson"),
+        "active": True,
+        "patient": chart.subject,
         "relationship": [basics.concept(role)],
         "name": [{"use": "official", "family": person.family[0], "given": [rng.choice(names)[0]]}],
         "telecom": [{"system": "phone", "value": f"+1-413-555-01{rng.randint(0, 99):02d}", "use": "mobile"}],
@@ -200,9 +275,11 @@ def _relative(chart: Chart, child: bool) -> str:
 
 
 # Source of payment: NAHDO Source of Payment Typology, version 9.2.
-_PAYMENT = {"public-payer": Code("https://nahdo.org/sopt", "2", "MEDICAID"),
-            "medicare": Code("https://nahdo.org/sopt", "1", "MEDICARE"),
-            "payer": Code("https://nahdo.org/sopt", "5", "PRIVATE HEALTH INSURANCE")}
+_PAYMENT = {
+    "public-payer": Code("https://nahdo.org/sopt", "2", "MEDICAID"),
+    "medicare": Code("https://nahdo.org/sopt", "1", "MEDICARE"),
+    "payer": Code("https://nahdo.org/sopt", "5", "PRIVATE HEALTH INSURANCE"),
+}
 
 
 def _coverage(chart: Chart, child: bool) -> None:
@@ -211,40 +288,78 @@ def _coverage(chart: Chart, child: bool) -> None:
     public = "on-medicaid" in person.traits or rng.random() < 0.15
     kind = "medicare" if person.age(person.end) >= 65 else "public-payer" if public else "payer"
     start = max(person.birth, person.end - timedelta(days=365 * 6))
-    relation = hl7("subscriber-relationship", "child", "Child") if child else hl7(
-        "subscriber-relationship", "self", "Self")
+    relation = (
+        hl7("subscriber-relationship", "child", "Child")
+        if child
+        else hl7("subscriber-relationship", "self", "Self")
+    )
     member = f"MB{person.number:05d}{rng.randint(10, 99)}"
     group = basics.concept(Code(HL7 + "coverage-class", "group", "Group"))
     plan = basics.concept(Code(HL7 + "coverage-class", "plan", "Plan"))
-    chart.add("Coverage", {
-        "meta": basics.profile("us-core-coverage"),
-        "identifier": [basics.identifier("member", member, type=basics.concept(
-            hl7("v2-0203", "MB", "Member Number")))],
-        "status": "active" if person.death is None else "cancelled", "type": basics.concept(_PAYMENT[kind]),
-        "subscriberId": member, "beneficiary": chart.subject, "relationship": basics.concept(relation),
-        "period": {"start": start.isoformat(), **({"end": person.death.isoformat()} if person.death else {})},
-        "payor": [shared("Organization", "payer" if kind == "payer" else "public-payer")],
-        "class": [{"type": group, "value": "LL-204", "name": "Lantern Lane Employers"},
-                  {"type": plan, "value": "FERN-2", "name": "Fern Standard Plan"}],
-    })
+    chart.add(
+        "Coverage",
+        {
+            "meta": basics.profile("us-core-coverage"),
+            "identifier": [
+                basics.identifier(
+                    "member", member, type=basics.concept(hl7("v2-0203", "MB", "Member Number"))
+                )
+            ],
+            "status": "active" if person.death is None else "cancelled",
+            "type": basics.concept(_PAYMENT[kind]),
+            "subscriberId": member,
+            "beneficiary": chart.subject,
+            "relationship": basics.concept(relation),
+            "period": {
+                "start": start.isoformat(),
+                **({"end": person.death.isoformat()} if person.death else {}),
+            },
+            "payor": [shared("Organization", "payer" if kind == "payer" else "public-payer")],
+            "class": [
+                {"type": group, "value": "LL-204", "name": "Lantern Lane Employers"},
+                {"type": plan, "value": "FERN-2", "name": "Fern Standard Plan"},
+            ],
+        },
+    )
 
 
 def _consent(chart: Chart) -> None:
     """Add the privacy Consent: permit treatment; every fourth adult keeps mental health notes out."""
     person = chart.person
     day = max(person.birth, person.end - timedelta(days=int(chart.rng.uniform(200, 1500))))
-    provision: Json = {"type": "permit", "period": {"start": day.isoformat()},
-                       "purpose": [{"system": HL7 + "v3-ActReason", "code": "TREAT", "display": "treatment"}]}
+    provision: Json = {
+        "type": "permit",
+        "period": {"start": day.isoformat()},
+        "purpose": [{"system": HL7 + "v3-ActReason", "code": "TREAT", "display": "treatment"}],
+    }
     if person.number % 4 == 2:
-        provision["provision"] = [{"type": "deny", "securityLabel": [
-            {"system": HL7 + "v3-ActCode", "code": "PSY", "display": "psychiatry disorder information sensitivity"}]}]
-    chart.add("Consent", {
-        "status": "active",
-        "scope": basics.concept(Code(HL7 + "consentscope", "patient-privacy", "Privacy Consent")),
-        "category": [basics.concept(loinc("59284-0", "Patient Consent"))],
-        "patient": chart.subject, "dateTime": basics.stamp(basics.at(day, 11, 5)),
-        "performer": [basics.ref(chart.facts["relative"]) if "relative" in chart.facts and person.age(person.end) < 18
-                      else chart.subject],
-        "organization": [shared("Organization", "clinic")],
-        "policyRule": basics.concept(Code(HL7 + "v3-ActCode", "OPTIN", "opt-in")), "provision": provision,
-    })
+        provision["provision"] = [
+            {
+                "type": "deny",
+                "securityLabel": [
+                    {
+                        "system": HL7 + "v3-ActCode",
+                        "code": "PSY",
+                        "display": "psychiatry disorder information sensitivity",
+                    }
+                ],
+            }
+        ]
+    chart.add(
+        "Consent",
+        {
+            "status": "active",
+            "scope": basics.concept(Code(HL7 + "consentscope", "patient-privacy", "Privacy Consent")),
+            "category": [basics.concept(loinc("59284-0", "Patient Consent"))],
+            "patient": chart.subject,
+            "dateTime": basics.stamp(basics.at(day, 11, 5)),
+            "performer": [
+                basics.ref(chart.facts["relative"])
+                if "relative" in chart.facts and person.age(person.end) < 18
+                else chart.subject
+            ],
+            "organization": [shared("Organization", "clinic")],
+            "policyRule": basics.concept(Code(HL7 + "v3-ActCode", "OPTIN", "opt-in")),
+            "provision": provision,
+        },
+    )

@@ -95,6 +95,8 @@ class Chart:
         self.resources: list[Json] = []
         self.visits: list[Visit] = []
         self.loose: list[str] = []
+        self.dispensed: list[str] = []
+        self.last_dispensed: datetime | None = None
         self.problems: dict[str, str] = {}
         self.facts: dict[str, Any] = {}
         self._by_day: dict[tuple[date, str], Visit] = {}
@@ -105,13 +107,19 @@ class Chart:
         """Return a reference to the patient."""
         return basics.ref(f"Patient/{self.person.id}")
 
-    def add(self, kind: str, body: Json, visit: Visit | None = None) -> str:
-        """Return "Type/id" of the resource made of kind and body; ids count up per kind."""
+    def add(self, kind: str, body: Json, into: Visit | list[str] | None = None) -> str:
+        """Return "Type/id" of the resource made of kind and body; ids count up per kind.
+
+        Shape: into = the visit (or list) it belongs to, whose Provenance will have it as a target.
+        """
         self._counts[kind] += 1
-        name = self.person.id if kind == "Patient" else f"{self.person.id}-{kind.lower()}-{self._counts[kind]}"
+        name = (
+            self.person.id if kind == "Patient" else f"{self.person.id}-{kind.lower()}-{self._counts[kind]}"
+        )
         self.resources.append({"resourceType": kind, "id": name, **body})
         reference = f"{kind}/{name}"
-        (visit.targets if visit else self.loose).append(reference)
+        targets = self.loose if into is None else into.targets if isinstance(into, Visit) else into
+        targets.append(reference)
         return reference
 
     def days(self, first: date, step: int, jitter: int = 7, limit: int = 400) -> Iterator[date]:
@@ -139,9 +147,9 @@ class Chart:
         if how.klass == IMP and self.person.death:
             end = min(end, basics.at(self.person.death, 23, 0))
         body = self._encounter(how, start, end, reason)
-        reference = self.add("Encounter", body)
-        self.loose.pop()
-        made = Visit(reference, self.resources[-1], start, end, how, [reference])
+        targets: list[str] = []
+        reference = self.add("Encounter", body, targets)
+        made = Visit(reference, self.resources[-1], start, end, how, targets)
         self.visits.append(made)
         self._by_day[(day, kind)] = made
         return made
@@ -152,10 +160,17 @@ class Chart:
         body: Json = {
             "meta": basics.profile("us-core-encounter"),
             "identifier": [basics.identifier("encounter", number)],
-            "status": "finished", "class": how.klass.coding(), "type": [basics.concept(how.type)],
+            "status": "finished",
+            "class": how.klass.coding(),
+            "type": [basics.concept(how.type)],
             "subject": self.subject,
-            "participant": [{"type": [basics.concept(_ATTENDER if how.klass == IMP else _PERFORMER)],
-                             "period": basics.period(start, end), "individual": shared("Practitioner", how.staff)}],
+            "participant": [
+                {
+                    "type": [basics.concept(_ATTENDER if how.klass == IMP else _PERFORMER)],
+                    "period": basics.period(start, end),
+                    "individual": shared("Practitioner", how.staff),
+                }
+            ],
             "period": basics.period(start, end),
         }
         if reason:
@@ -170,6 +185,11 @@ class Chart:
         """Return how a stay ended."""
         if self.person.death and end.date() >= self.person.death:
             return basics.concept(hl7("discharge-disposition", "exp", "Expired"))
-        return basics.concept(hl7("discharge-disposition", "home", "Home"),
-                              Code("http://www.nubc.org/patient-discharge", "01",
-                                   "Discharged to home care or self care (routine discharge)"))
+        return basics.concept(
+            hl7("discharge-disposition", "home", "Home"),
+            Code(
+                "http://www.nubc.org/patient-discharge",
+                "01",
+                "Discharged to home care or self care (routine discharge)",
+            ),
+        )

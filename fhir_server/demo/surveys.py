@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from fhir_server.demo import basics
 from fhir_server.demo.observe import DECLINED, observe
@@ -27,24 +28,36 @@ COGNITIVE = us_category("cognitive-status", "Cognitive Status")
 def _response(chart: Chart, visit: Visit, form: str, title: str, items: list[Json], by_patient: bool) -> str:
     """Return the reference of a QuestionnaireResponse to one of the shared questionnaires."""
     number = f"{chart.person.number:04d}-Q{len(chart.resources):04d}"
-    return chart.add("QuestionnaireResponse", {
-        "meta": basics.profile("us-core-questionnaireresponse"),
-        "identifier": basics.identifier("response", number), "questionnaire": f"{EXAMPLE}Questionnaire/{form}",
-        "_questionnaire": {"extension": [
-            {"url": FHIR_SD + "display", "valueString": title},
-            {"url": US_CORE + "us-core-extension-questionnaire-uri", "valueUri": f"{EXAMPLE}forms/{form}"}]},
-        "status": "completed", "subject": chart.subject, "encounter": basics.ref(visit.reference),
-        "authored": basics.stamp(visit.moment(4)),
-        "author": chart.subject if by_patient else visit.practitioner, "source": chart.subject, "item": items,
-    }, visit)
+    return chart.add(
+        "QuestionnaireResponse",
+        {
+            "meta": basics.profile("us-core-questionnaireresponse"),
+            "identifier": basics.identifier("response", number),
+            "questionnaire": f"{EXAMPLE}Questionnaire/{form}",
+            "_questionnaire": {
+                "extension": [
+                    {"url": FHIR_SD + "display", "valueString": title},
+                    {
+                        "url": US_CORE + "us-core-extension-questionnaire-uri",
+                        "valueUri": f"{EXAMPLE}forms/{form}",
+                    },
+                ]
+            },
+            "status": "completed",
+            "subject": chart.subject,
+            "encounter": basics.ref(visit.reference),
+            "authored": basics.stamp(visit.moment(4)),
+            "author": chart.subject if by_patient else visit.practitioner,
+            "source": chart.subject,
+            "item": items,
+        },
+        visit,
+    )
 
 
-def _item(code: Code, value: Json | None, link: str = "") -> Json:
-    """Return a questionnaire response item; no value = not answered."""
-    made: Json = {"linkId": link or f"/{code.code}", "text": code.display}
-    if value is not None:
-        made["answer"] = [value]
-    return made
+def _item(code: Code, value: Json) -> Json:
+    """Return a questionnaire response item with one answer."""
+    return {"linkId": f"/{code.code}", "text": code.display, "answer": [value]}
 
 
 def _split(chart: Chart, score: int) -> list[int]:
@@ -57,58 +70,111 @@ def _split(chart: Chart, score: int) -> list[int]:
     return answers
 
 
+def _phq9_response(chart: Chart, visit: Visit, answers: list[int], by_patient: bool) -> str:
+    """Return the reference of the filled-in PHQ-9 form."""
+    total = sum(answers)
+    hard: Json = {"valueCoding": table.DIFFICULTY_ANSWERS[min(3, total // 7)].coding()}
+    hard["item"] = [
+        {"linkId": "/example", "text": "For example", "answer": [{"valueString": "Tired at work."}]}
+    ]
+    items = [
+        _item(code, {"valueCoding": table.PHQ9_ANSWERS[answer].coding()})
+        for code, answer in zip(table.PHQ9_ITEMS, answers, strict=True)
+    ]
+    comment = {"linkId": "/comment", "text": "Anything else", "answer": [{"valueString": "Support at home."}]}
+    form = [
+        {"linkId": "/44249-1", "text": "Over the last two weeks", "item": items},
+        _item(table.PHQ9_TOTAL, {"valueDecimal": Decimal(total)}),
+        _item(table.PHQ9_DIFFICULTY, hard),
+        comment,
+    ]
+    return _response(chart, visit, "phq-9", "PHQ-9 depression screening", form, by_patient)
+
+
 def phq9(chart: Chart, visit: Visit, score: int, full: bool = False, by_patient: bool = True) -> str:
     """Return the reference of the PHQ-9 total; `full` also makes one Observation per item and the panel."""
     answers = _split(chart, score)
-    total = sum(answers)
-    hard = table.DIFFICULTY_ANSWERS[min(3, total // 7)]
-    items = [_item(code, {"valueCoding": table.PHQ9_ANSWERS[answer].coding()})
-             for code, answer in zip(table.PHQ9_ITEMS, answers, strict=True)]
-    items[-1]["answer"][0]["item"] = [_item(
-        Code("", "comment", "What was talked about"), {"valueString": "Discussed; no plan, support at home."}, "/comment")]
-    group: Json = {"linkId": "/44249-1", "text": "Over the last two weeks", "item": items}
-    response = _response(chart, visit, "phq-9", "PHQ-9 depression screening", [
-        group, _item(table.PHQ9_TOTAL, {"valueDecimal": Decimal(total)}),
-        _item(table.PHQ9_DIFFICULTY, {"valueCoding": hard.coding()})], by_patient)
-    categories = [_SURVEY, DISABILITY]
-    source = [basics.ref(response)]
-    members: list[str] = []
+    source = [basics.ref(_phq9_response(chart, visit, answers, by_patient))]
+
+    def one(code: Code, value: Json, **more: Any) -> Json:
+        """Return a reference to a new screening Observation."""
+        profiles, kinds = (_SCREENING,), [_SURVEY, DISABILITY]
+        return basics.ref(observe(chart, visit, profiles, kinds, basics.concept(code), value, **more))
+
+    members: list[Json] = []
     if full:
-        for code, answer in zip(table.PHQ9_ITEMS, answers, strict=True):
-            members.append(observe(chart, visit, (_SCREENING,), categories, basics.concept(code), {
-                "valueCodeableConcept": basics.concept(table.PHQ9_ANSWERS[answer])}, derivedFrom=source))
-    derived = [*source, *(basics.ref(member) for member in members)]
-    score_of = observe(chart, visit, (_SCREENING,), categories, basics.concept(table.PHQ9_TOTAL),
-                       {"valueQuantity": basics.quantity(total, "{score}", "{score}")}, derivedFrom=derived)
+        pairs = zip(table.PHQ9_ITEMS, answers, strict=True)
+        chosen = [(code, basics.concept(table.PHQ9_ANSWERS[answer])) for code, answer in pairs]
+        members = [one(code, {"valueCodeableConcept": answer}, derivedFrom=source) for code, answer in chosen]
+    amount = basics.quantity(sum(answers), "{score}", "{score}")
+    total = one(table.PHQ9_TOTAL, {"valueQuantity": amount}, derivedFrom=[*source, *members])
     if full:
-        observe(chart, visit, (_SCREENING,), categories, basics.concept(table.PHQ9_PANEL), {},
-                hasMember=[basics.ref(member) for member in (*members, score_of)], derivedFrom=source)
-    return score_of
+        one(table.PHQ9_PANEL, {}, hasMember=[*members, total], derivedFrom=source)
+    return str(total["reference"])
 
 
 def hunger(chart: Chart, visit: Visit, often: tuple[int, int], declined: bool = False) -> bool:
     """Return whether the household is at risk; answers are indexes into HUNGER_ANSWERS (0 often … 2 never)."""
     if declined:
-        observe(chart, visit, (_SCREENING,), [_SURVEY, SDOH], basics.concept(table.HUNGER_RISK), {},
-                dataAbsentReason=DECLINED)
+        observe(
+            chart,
+            visit,
+            (_SCREENING,),
+            [_SURVEY, SDOH],
+            basics.concept(table.HUNGER_RISK),
+            {},
+            dataAbsentReason=DECLINED,
+        )
         return False
     risk = min(often) < 2
     verdict = table.AT_RISK if risk else table.NO_RISK
-    pairs = [(code, table.HUNGER_ANSWERS[answer]) for code, answer in zip(table.HUNGER_ITEMS, often, strict=True)]
-    items = [_item(code, {"valueCoding": answer.coding()}) for code, answer in (*pairs, (table.HUNGER_RISK, verdict))]
+    pairs = [
+        (code, table.HUNGER_ANSWERS[answer]) for code, answer in zip(table.HUNGER_ITEMS, often, strict=True)
+    ]
+    items = [
+        _item(code, {"valueCoding": answer.coding()})
+        for code, answer in (*pairs, (table.HUNGER_RISK, verdict))
+    ]
     response = basics.ref(_response(chart, visit, "hunger-vital-sign", "Hunger Vital Sign", items, False))
-    members = [observe(chart, visit, (_SCREENING,), [_SURVEY, SDOH], basics.concept(code),
-                       {"valueCodeableConcept": basics.concept(answer)}, derivedFrom=[response])
-               for code, answer in (*pairs, (table.HUNGER_RISK, verdict))]
-    observe(chart, visit, (_SCREENING,), [_SURVEY, SDOH], basics.concept(table.HUNGER_PANEL), {},
-            hasMember=[basics.ref(member) for member in members], derivedFrom=[response])
+    members = [
+        observe(
+            chart,
+            visit,
+            (_SCREENING,),
+            [_SURVEY, SDOH],
+            basics.concept(code),
+            {"valueCodeableConcept": basics.concept(answer)},
+            derivedFrom=[response],
+        )
+        for code, answer in (*pairs, (table.HUNGER_RISK, verdict))
+    ]
+    observe(
+        chart,
+        visit,
+        (_SCREENING,),
+        [_SURVEY, SDOH],
+        basics.concept(table.HUNGER_PANEL),
+        {},
+        hasMember=[basics.ref(member) for member in members],
+        derivedFrom=[response],
+    )
     people = chart.rng.randint(2, 6)
-    observe(chart, visit, (_SCREENING,), [_SURVEY, SDOH], basics.concept(table.HOUSEHOLD),
-            {"valueString": f"{people}, of whom {people // 2} children"})
+    observe(
+        chart,
+        visit,
+        (_SCREENING,),
+        [_SURVEY, SDOH],
+        basics.concept(table.HOUSEHOLD),
+        {"valueString": f"{people}, of whom {people // 2} children"},
+    )
     return risk
 
 
-def simple(chart: Chart, visit: Visit, category: Json, code: Code, value: Json, derived: list[str] | None = None) -> str:
+def simple(
+    chart: Chart, visit: Visit, category: Json, code: Code, value: Json, derived: list[str] | None = None
+) -> str:
     """Return the reference of a US Core simple observation."""
     more: Json = {"derivedFrom": [basics.ref(one) for one in derived]} if derived else {}
-    return observe(chart, visit, ("us-core-simple-observation",), [category], basics.concept(code), value, **more)
+    return observe(
+        chart, visit, ("us-core-simple-observation",), [category], basics.concept(code), value, **more
+    )

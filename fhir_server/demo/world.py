@@ -18,8 +18,15 @@ _FHIR = hl7("endpoint-connection-type", "hl7-fhir-rest", "HL7 FHIR")
 
 def world(today: date) -> list[Json]:
     """Return every resource that belongs to no patient, referenced ones first."""
-    made = [*_organizations(), *_endpoints(), *_locations(), *_practitioners(), *_medications(), *_devices(),
-            *_questionnaires(today)]
+    made = [
+        *_organizations(),
+        *_endpoints(),
+        *_locations(),
+        *_practitioners(),
+        *_medications(),
+        *_devices(),
+        *_questionnaires(today),
+    ]
     return [*made, _provenance(made, today)]
 
 
@@ -49,41 +56,88 @@ def _organizations() -> list[Json]:
             identifiers.append(basics.identifier("urn:oid:2.16.840.1.113883.4.7", table.LAB_CLIA))
         if row.key == "payer":
             identifiers.append(basics.identifier("urn:oid:2.16.840.1.113883.6.300", table.PAYER_NAIC))
-        made.append(_make("Organization", row.key, {
-            "meta": basics.profile("us-core-organization"), "identifier": identifiers, "active": True,
-            "type": [basics.concept(row.kind)], "name": row.name, "telecom": _phone(number),
-            "address": [_address(f"{number * 10 + 1} Harbor Square", row.town, row.postal)],
-        }))
+        made.append(
+            _make(
+                "Organization",
+                row.key,
+                {
+                    "meta": basics.profile("us-core-organization"),
+                    "identifier": identifiers,
+                    "active": True,
+                    "type": [basics.concept(row.kind)],
+                    "name": row.name,
+                    "telecom": _phone(number),
+                    "address": [_address(f"{number * 10 + 1} Harbor Square", row.town, row.postal)],
+                },
+            )
+        )
     return made
 
 
 def _endpoints() -> list[Json]:
     """Return a Direct mail box per practitioner and one FHIR endpoint of the exchange."""
     payload = [basics.concept(Code(HL7 + "endpoint-payload-type", "any", "Any"))]
-    made = [_make("Endpoint", "exchange", {
-        "identifier": [basics.identifier("endpoint", "exchange")], "status": "active",
-        "connectionType": _FHIR.coding(), "name": "Harbor exchange", "payloadType": payload,
-        "managingOrganization": shared("Organization", "exchange"), "payloadMimeType": ["application/fhir+json"],
-        "address": f"{EXAMPLE}exchange/fhir"})]
-    for staff in table.STAFF:
-        made.append(_make("Endpoint", f"direct-{staff.key}", {
-            "identifier": [basics.identifier("endpoint", staff.key)], "status": "active",
-            "connectionType": _DIRECT.coding(), "name": f"{staff.family} Direct",
-            "managingOrganization": shared("Organization", staff.organization), "payloadType": payload,
-            "payloadMimeType": ["text/xml"], "address": f"mailto:{staff.key}@direct.demo.example.org"}))
+    made = [
+        _make(
+            "Endpoint",
+            "exchange",
+            {
+                "identifier": [basics.identifier("endpoint", "exchange")],
+                "status": "active",
+                "connectionType": _FHIR.coding(),
+                "name": "Harbor exchange",
+                "payloadType": payload,
+                "managingOrganization": shared("Organization", "exchange"),
+                "payloadMimeType": ["application/fhir+json"],
+                "address": f"{EXAMPLE}exchange/fhir",
+            },
+        )
+    ]
+    made.extend(_direct(staff, payload) for staff in table.STAFF)
     return made
+
+
+def _direct(staff: table.Staff, payload: list[Json]) -> Json:
+    """Return the Direct mail box of one practitioner."""
+    return _make(
+        "Endpoint",
+        f"direct-{staff.key}",
+        {
+            "identifier": [basics.identifier("endpoint", staff.key)],
+            "status": "active",
+            "connectionType": _DIRECT.coding(),
+            "name": f"{staff.family} Direct",
+            "managingOrganization": shared("Organization", staff.organization),
+            "payloadType": payload,
+            "payloadMimeType": ["text/xml"],
+            "address": f"mailto:{staff.key}@direct.demo.example.org",
+        },
+    )
 
 
 def _locations() -> list[Json]:
     """Return the places."""
     town = {row.key: row for row in table.ORGANIZATIONS}
-    return [_make("Location", row.key, {
-        "meta": basics.profile("us-core-location"), "identifier": [basics.identifier("location", row.key)],
-        "status": "active", "name": row.name, "mode": "instance", "type": [basics.concept(row.kind)],
-        "telecom": _phone(40 + number),
-        "address": _address(f"{number + 2} Harbor Square", town[row.organization].town, town[row.organization].postal),
-        "managingOrganization": shared("Organization", row.organization),
-    }) for number, row in enumerate(table.PLACES)]
+    return [
+        _make(
+            "Location",
+            row.key,
+            {
+                "meta": basics.profile("us-core-location"),
+                "identifier": [basics.identifier("location", row.key)],
+                "status": "active",
+                "name": row.name,
+                "mode": "instance",
+                "type": [basics.concept(row.kind)],
+                "telecom": _phone(40 + number),
+                "address": _address(
+                    f"{number + 2} Harbor Square", town[row.organization].town, town[row.organization].postal
+                ),
+                "managingOrganization": shared("Organization", row.organization),
+            },
+        )
+        for number, row in enumerate(table.PLACES)
+    ]
 
 
 def _practitioners() -> list[Json]:
@@ -93,74 +147,160 @@ def _practitioners() -> list[Json]:
         name: Json = {"use": "official", "family": staff.family, "given": [staff.given]}
         if staff.prefix:
             name["prefix"] = [staff.prefix]
-        made.append(_make("Practitioner", staff.key, {
-            "meta": basics.profile("us-core-practitioner"),
-            "identifier": [basics.identifier(NPI, basics.npi(f"99910{number:04d}"))], "active": True, "name": [name],
-            "telecom": _phone(60 + number),
-            "address": [{"use": "work", **_address("1 Harbor Square", "Port Lantern", "02199")}],
-            "gender": staff.gender,
-            "qualification": [{"code": basics.concept(hl7("v2-0360", "MD", "Doctor of Medicine"))}]
-            if staff.prefix else [{"code": {"text": staff.role.display}}],
-        }))
-        made.append(_make("PractitionerRole", staff.key, {
-            "meta": basics.profile("us-core-practitionerrole"), "active": True,
-            "practitioner": shared("Practitioner", staff.key),
-            "organization": shared("Organization", staff.organization), "code": [basics.concept(staff.role)],
-            "specialty": [basics.concept(staff.specialty)], "location": [shared("Location", staff.place)],
-            "telecom": _phone(60 + number), "endpoint": [basics.ref(f"Endpoint/demo-direct-{staff.key}")],
-        }))
+        made.append(
+            _make(
+                "Practitioner",
+                staff.key,
+                {
+                    "meta": basics.profile("us-core-practitioner"),
+                    "identifier": [basics.identifier(NPI, basics.npi(f"99910{number:04d}"))],
+                    "active": True,
+                    "name": [name],
+                    "telecom": _phone(60 + number),
+                    "address": [{"use": "work", **_address("1 Harbor Square", "Port Lantern", "02199")}],
+                    "gender": staff.gender,
+                    "qualification": [{"code": basics.concept(hl7("v2-0360", "MD", "Doctor of Medicine"))}]
+                    if staff.prefix
+                    else [{"code": {"text": staff.role.display}}],
+                },
+            )
+        )
+        made.append(
+            _make(
+                "PractitionerRole",
+                staff.key,
+                {
+                    "meta": basics.profile("us-core-practitionerrole"),
+                    "active": True,
+                    "practitioner": shared("Practitioner", staff.key),
+                    "organization": shared("Organization", staff.organization),
+                    "code": [basics.concept(staff.role)],
+                    "specialty": [basics.concept(staff.specialty)],
+                    "location": [shared("Location", staff.place)],
+                    "telecom": _phone(60 + number),
+                    "endpoint": [basics.ref(f"Endpoint/demo-direct-{staff.key}")],
+                },
+            )
+        )
     return made
 
 
 def _medications() -> list[Json]:
     """Return the medicines that some prescriptions refer to."""
-    return [_make("Medication", key, {
-        "meta": basics.profile("us-core-medication"), "code": basics.concept(drug.code), "status": "active",
-    }) for key, drug in sorted(DRUGS.items())]
+    return [
+        _make(
+            "Medication",
+            key,
+            {
+                "meta": basics.profile("us-core-medication"),
+                "code": basics.concept(drug.code),
+                "status": "active",
+            },
+        )
+        for key, drug in sorted(DRUGS.items())
+    ]
 
 
 def _devices() -> list[Json]:
     """Return devices used by many: the record system and a clinic monitor."""
     return [
-        _make("Device", "record-system", {
-            "status": "active", "deviceName": [{"name": "Demo record system", "type": "user-friendly-name"}],
-            "version": [{"value": "1.0"}], "owner": shared("Organization", "clinic"),
-            "type": {"text": "Electronic health record"}}),
-        _make("Device", "monitor", {
-            "status": "active", "serialNumber": "MON-0001", "owner": shared("Organization", "clinic"),
-            "deviceName": [{"name": "Vital signs monitor", "type": "user-friendly-name"}],
-            "type": {"text": "Vital signs monitor"}, "location": shared("Location", "clinic")}),
+        _make(
+            "Device",
+            "record-system",
+            {
+                "status": "active",
+                "deviceName": [{"name": "Demo record system", "type": "user-friendly-name"}],
+                "version": [{"value": "1.0"}],
+                "owner": shared("Organization", "clinic"),
+                "type": {"text": "Electronic health record"},
+            },
+        ),
+        _make(
+            "Device",
+            "monitor",
+            {
+                "status": "active",
+                "serialNumber": "MON-0001",
+                "owner": shared("Organization", "clinic"),
+                "deviceName": [{"name": "Vital signs monitor", "type": "user-friendly-name"}],
+                "type": {"text": "Vital signs monitor"},
+                "location": shared("Location", "clinic"),
+            },
+        ),
     ]
 
 
 def _choice(code: Code, answers: tuple[Code, ...]) -> Json:
     """Return a choice question."""
-    return {"linkId": f"/{code.code}", "code": [code.coding()], "text": code.display, "type": "choice",
-            "answerOption": [{"extension": [{"url": FHIR_SD + "ordinalValue", "valueDecimal": score}],
-                              "valueCoding": answer.coding()} for score, answer in enumerate(answers)]}
+    return {
+        "linkId": f"/{code.code}",
+        "code": [code.coding()],
+        "text": code.display,
+        "type": "choice",
+        "answerOption": [
+            {
+                "extension": [{"url": FHIR_SD + "ordinalValue", "valueDecimal": score}],
+                "valueCoding": answer.coding(),
+            }
+            for score, answer in enumerate(answers)
+        ],
+    }
 
 
 def _form(key: str, title: str, code: Code, today: date, items: list[Json]) -> Json:
     """Return a Questionnaire."""
-    return _make("Questionnaire", key, {
-        "url": f"{EXAMPLE}Questionnaire/{key}", "version": "1.0", "name": title.replace(" ", "").replace("-", ""),
-        "title": title, "status": "active", "subjectType": ["Patient"], "date": f"{today.year - 5}-01-15",
-        "publisher": "Demo data", "code": [code.coding()], "item": items})
+    return _make(
+        "Questionnaire",
+        key,
+        {
+            "url": f"{EXAMPLE}Questionnaire/{key}",
+            "version": "1.0",
+            "name": title.replace(" ", "").replace("-", ""),
+            "title": title,
+            "status": "active",
+            "subjectType": ["Patient"],
+            "date": f"{today.year - 5}-01-15",
+            "publisher": "Demo data",
+            "code": [code.coding()],
+            "item": items,
+        },
+    )
 
 
 def _questionnaires(today: date) -> list[Json]:
     """Return the two questionnaires whose responses the patients have."""
     phq = [_choice(code, surveys.PHQ9_ANSWERS) for code in surveys.PHQ9_ITEMS]
-    phq[-1]["item"] = [{"linkId": "/comment", "text": "What was talked about", "type": "string"}]
-    total, hard = surveys.PHQ9_TOTAL, surveys.PHQ9_DIFFICULTY
+    total, hard = surveys.PHQ9_TOTAL, _choice(surveys.PHQ9_DIFFICULTY, surveys.DIFFICULTY_ANSWERS)
+    hard["item"] = [{"linkId": "/example", "text": "For example", "type": "string"}]
     return [
-        _form("phq-9", "PHQ-9 depression screening", surveys.PHQ9_PANEL, today, [
-            {"linkId": "/44249-1", "text": "Over the last two weeks", "type": "group", "item": phq},
-            {"linkId": f"/{total.code}", "code": [total.coding()], "text": total.display, "type": "decimal",
-             "readOnly": True}, _choice(hard, surveys.DIFFICULTY_ANSWERS)]),
-        _form("hunger-vital-sign", "Hunger Vital Sign", surveys.HUNGER_PANEL, today, [
-            *(_choice(code, surveys.HUNGER_ANSWERS) for code in surveys.HUNGER_ITEMS),
-            _choice(surveys.HUNGER_RISK, (surveys.NO_RISK, surveys.AT_RISK))]),
+        _form(
+            "phq-9",
+            "PHQ-9 depression screening",
+            surveys.PHQ9_PANEL,
+            today,
+            [
+                {"linkId": "/44249-1", "text": "Over the last two weeks", "type": "group", "item": phq},
+                {
+                    "linkId": f"/{total.code}",
+                    "code": [total.coding()],
+                    "text": total.display,
+                    "type": "decimal",
+                    "readOnly": True,
+                },
+                hard,
+                {"linkId": "/comment", "text": "Anything else", "type": "string"},
+            ],
+        ),
+        _form(
+            "hunger-vital-sign",
+            "Hunger Vital Sign",
+            surveys.HUNGER_PANEL,
+            today,
+            [
+                *(_choice(code, surveys.HUNGER_ANSWERS) for code in surveys.HUNGER_ITEMS),
+                _choice(surveys.HUNGER_RISK, (surveys.NO_RISK, surveys.AT_RISK)),
+            ],
+        ),
     ]
 
 
@@ -168,14 +308,21 @@ def _provenance(resources: list[Json], today: date) -> Json:
     """Return the Provenance of the shared world."""
     author = hl7("provenance-participant-type", "author", "Author")
     sender = Code(US_CORE_CS + "us-core-provenance-participant-type", "transmitter", "Transmitter")
-    return _make("Provenance", "world", {
-        "meta": basics.profile("us-core-provenance"),
-        "target": [basics.ref(f"{one['resourceType']}/{one['id']}") for one in resources],
-        "recorded": basics.stamp(basics.at(date(today.year - 5, 1, 15), 9)),
-        "activity": basics.concept(hl7("v3-DataOperation", "CREATE", "create")),
-        "agent": [
-            {"type": basics.concept(author), "who": shared("Practitioner", "family"),
-             "onBehalfOf": shared("Organization", "clinic")},
-            {"type": basics.concept(sender), "who": shared("Organization", "exchange")}],
-    })
-
+    return _make(
+        "Provenance",
+        "world",
+        {
+            "meta": basics.profile("us-core-provenance"),
+            "target": [basics.ref(f"{one['resourceType']}/{one['id']}") for one in resources],
+            "recorded": basics.stamp(basics.at(date(today.year - 5, 1, 15), 9)),
+            "activity": basics.concept(hl7("v3-DataOperation", "CREATE", "create")),
+            "agent": [
+                {
+                    "type": basics.concept(author),
+                    "who": shared("Practitioner", "family"),
+                    "onBehalfOf": shared("Organization", "clinic"),
+                },
+                {"type": basics.concept(sender), "who": shared("Organization", "exchange")},
+            ],
+        },
+    )

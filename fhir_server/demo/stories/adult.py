@@ -13,9 +13,9 @@ _SMOKING = {"never": surveys.NEVER_SMOKED, "ex-smoker": surveys.EX_SMOKER, "smok
 
 
 def checkups(chart: Chart) -> None:
-    """Yearly check-ups for four years: vital signs, social history, laboratory, vaccines, a note."""
+    """Yearly check-ups for three years: vital signs, social history, laboratory, vaccines, a note."""
     person = chart.person
-    first = chart.years_ago(min(4, person.age(person.end) - 18.2))
+    first = chart.years_ago(min(3, person.age(person.end) - 18.2))
     visits = [chart.visit(day, "checkup") for day in chart.days(first, 365, 30)]
     if not visits:
         visits = [chart.visit(first, "checkup")]
@@ -23,10 +23,10 @@ def checkups(chart: Chart) -> None:
         body.measure_size(chart, visit)
         body.measure_vitals(chart, visit)
         smoking(chart, visit, _SMOKING[person.smoker])
-        observe.metabolic(chart, visit)
         if number == 0:
             _first_visit(chart, visit)
-        if number % 2 == 0:
+            observe.metabolic(chart, visit)
+        if number == 2:
             observe.panel(chart, visit, "cbc", {})
     _vaccines(chart, visits)
     _last_note(chart, visits[-1])
@@ -40,20 +40,41 @@ def _first_visit(chart: Chart, visit: Visit) -> None:
         _every_result_type(chart, visit)
     occupation(chart, visit)
     orientation = rng.choice(surveys.ORIENTATIONS)
-    observe.observe(chart, visit, ("us-core-observation-sexual-orientation",),
-                    [basics.category("social-history", "Social History")], basics.concept(surveys.SEXUAL_ORIENTATION),
-                    {"valueCodeableConcept": basics.concept(orientation)})
+    observe.observe(
+        chart,
+        visit,
+        ("us-core-observation-sexual-orientation",),
+        [basics.category("social-history", "Social History")],
+        basics.concept(surveys.SEXUAL_ORIENTATION),
+        {"valueCodeableConcept": basics.concept(orientation)},
+    )
     if rng.random() < 0.3:
-        clinical.allergy(chart, visit, sct("764146007", "Penicillin"), (sct("271807003", "Eruption of skin"),),
-                         "medication", "low")
+        clinical.allergy(
+            chart,
+            visit,
+            sct("764146007", "Penicillin"),
+            (sct("271807003", "Eruption of skin"),),
+            "medication",
+            "low",
+        )
     else:
         clinical.no_allergy(chart, visit)
     medicate.reported(chart, visit, "acetaminophen")
     if person.sex == "female" and person.age(visit.day) < 50:
-        observe.social(chart, visit, "us-core-observation-pregnancystatus", surveys.PREGNANCY_STATUS,
-                       {"valueCodeableConcept": basics.concept(surveys.NOT_PREGNANT)})
-        observe.social(chart, visit, "us-core-observation-pregnancyintent", surveys.PREGNANCY_INTENT,
-                       {"valueCodeableConcept": basics.concept(surveys.NOT_SURE)})
+        observe.social(
+            chart,
+            visit,
+            "us-core-observation-pregnancystatus",
+            surveys.PREGNANCY_STATUS,
+            {"valueCodeableConcept": basics.concept(surveys.NOT_PREGNANT)},
+        )
+        observe.social(
+            chart,
+            visit,
+            "us-core-observation-pregnancyintent",
+            surveys.PREGNANCY_INTENT,
+            {"valueCodeableConcept": basics.concept(surveys.NOT_SURE)},
+        )
 
 
 def _every_result_type(chart: Chart, visit: Visit) -> None:
@@ -63,23 +84,52 @@ def _every_result_type(chart: Chart, visit: Visit) -> None:
     lab = [basics.category("laboratory", "Laboratory")]
     rows: tuple[tuple[Code, Json, str], ...] = (
         (observations.URINE_COLOR, {"valueString": "Yellow, clear"}, urine),
-        (observations.ABO_GROUP, {"valueCodeableConcept": basics.concept(
-            sct("112144000", "Blood group A"))}, blood),
-        (observations.LABS["uacr"].code, {"dataAbsentReason": observe.NOT_PERFORMED}, urine))
-    made = [observe.observe(chart, visit, ("us-core-observation-lab",), lab, basics.concept(code), value,
-                            specimen=basics.ref(sample)) for code, value, sample in rows]
+        (
+            observations.ABO_GROUP,
+            {"valueCodeableConcept": basics.concept(sct("112144000", "Blood group A"))},
+            blood,
+        ),
+        (observations.LABS["uacr"].code, {"dataAbsentReason": observe.NOT_PERFORMED}, urine),
+    )
+    made = [
+        observe.observe(
+            chart,
+            visit,
+            ("us-core-observation-lab",),
+            lab,
+            basics.concept(code),
+            value,
+            specimen=basics.ref(sample),
+        )
+        for code, value, sample in rows
+    ]
     observe.report(chart, visit, loinc("11502-2", "Laboratory report"), made, [urine, blood])
     exam = ("exam", "Exam")
-    observe.clinical(chart, visit, exam, loinc("8884-9", "Heart rate rhythm"), {
-        "valueCodeableConcept": basics.concept(text="Regular")})
-    observe.clinical(chart, visit, exam, loinc("10230-1", "Left ventricular Ejection fraction"), {
-        "dataAbsentReason": observe.NOT_PERFORMED})
+    observe.clinical(
+        chart,
+        visit,
+        exam,
+        loinc("8884-9", "Heart rate rhythm"),
+        {"valueCodeableConcept": basics.concept(text="Regular")},
+    )
+    observe.clinical(
+        chart,
+        visit,
+        exam,
+        loinc("10230-1", "Left ventricular Ejection fraction"),
+        {"dataAbsentReason": observe.NOT_PERFORMED},
+    )
 
 
 def smoking(chart: Chart, visit: Visit, status: Code) -> None:
     """Add the smoking status."""
-    observe.social(chart, visit, "us-core-smokingstatus", surveys.SMOKING,
-                   {"valueCodeableConcept": basics.concept(status)})
+    observe.social(
+        chart,
+        visit,
+        "us-core-smokingstatus",
+        surveys.SMOKING,
+        {"valueCodeableConcept": basics.concept(status)},
+    )
 
 
 def occupation(chart: Chart, visit: Visit) -> None:
@@ -91,14 +141,22 @@ def occupation(chart: Chart, visit: Visit) -> None:
         held = (basics.concept(surveys.NURSING_ASSISTANT), basics.concept(surveys.HOME_NURSING))
     start = max(person.birth + timedelta(days=int(18 * 365.25)), visit.day - timedelta(days=3650))
     kept = {"effectivePeriod": {"start": start.isoformat()}}
-    chart.add("Observation", {
-        "meta": basics.profile("us-core-observation-occupation"), "status": "final",
-        "category": [basics.category("social-history", "Social History")],
-        "code": basics.concept(surveys.OCCUPATION), "subject": chart.subject,
-        "encounter": basics.ref(visit.reference), **kept, "performer": [visit.practitioner],
-        "valueCodeableConcept": held[0],
-        "component": [{"code": basics.concept(surveys.INDUSTRY), "valueCodeableConcept": held[1]}],
-    }, visit)
+    chart.add(
+        "Observation",
+        {
+            "meta": basics.profile("us-core-observation-occupation"),
+            "status": "final",
+            "category": [basics.category("social-history", "Social History")],
+            "code": basics.concept(surveys.OCCUPATION),
+            "subject": chart.subject,
+            "encounter": basics.ref(visit.reference),
+            **kept,
+            "performer": [visit.practitioner],
+            "valueCodeableConcept": held[0],
+            "component": [{"code": basics.concept(surveys.INDUSTRY), "valueCodeableConcept": held[1]}],
+        },
+        visit,
+    )
 
 
 def _vaccines(chart: Chart, visits: list[Visit]) -> None:
@@ -115,10 +173,17 @@ def _vaccines(chart: Chart, visits: list[Visit]) -> None:
 def _last_note(chart: Chart, visit: Visit) -> None:
     """Add the note of the latest check-up."""
     person = chart.person
-    documents.note(chart, visit, documents.PROGRESS, [
-        "Reason: yearly check-up.", f"Age {int(person.age(visit.day))}. Feels well apart from the problems listed.",
-        f"Weight {body.weight(person, visit.day):.1f} kg, BMI {body.bmi(person, visit.day):.1f} kg/m2.",
-        "Plan: continue medicines as listed, return in one year."])
+    documents.note(
+        chart,
+        visit,
+        documents.PROGRESS,
+        [
+            "Reason: yearly check-up.",
+            f"Age {int(person.age(visit.day))}. Feels well apart from the problems listed.",
+            f"Weight {body.weight(person, visit.day):.1f} kg, BMI {body.bmi(person, visit.day):.1f} kg/m2.",
+            "Plan: continue medicines as listed, return in one year.",
+        ],
+    )
 
 
 def thyroid(chart: Chart) -> None:
@@ -143,10 +208,19 @@ def _thyroid_visit(chart: Chart, visit: Visit, number: int) -> None:
     body.measure_size(chart, visit)
     if number == 0:
         medicate.prescribe(chart, visit, "levothyroxine", "hypothyroidism", fills=6, catalogue=True)
-        care.plan(chart, visit, "Hypothyroidism", "hypothyroidism",
-                  ((sct("430193006", "Medication Reconciliation"), "Check how and when levothyroxine is taken"),),
-                  (care.Target("TSH below 4 mIU/L", observations.LABS["tsh"].code, "4", "m[IU]/L", 180, "achieved"),),
-                  "endocrinologist")
+        care.plan(
+            chart,
+            visit,
+            "Hypothyroidism",
+            "hypothyroidism",
+            ((sct("430193006", "Medication Reconciliation"), "Check how and when levothyroxine is taken"),),
+            (
+                care.Target(
+                    "TSH below 4 mIU/L", observations.LABS["tsh"].code, "4", "m[IU]/L", 180, "achieved"
+                ),
+            ),
+            "endocrinologist",
+        )
 
 
 def quitting(chart: Chart) -> None:
@@ -154,9 +228,12 @@ def quitting(chart: Chart) -> None:
     day = chart.years_ago(0.8)
     visit = chart.visit(day, "office", sct("225323000", "Smoking cessation education"))
     smoking(chart, visit, surveys.DAILY_SMOKER)
-    referral = clinical.order(chart, visit, sct("225323000", "Smoking cessation education"),
-                              sct("409063005", "Counselling"))
-    clinical.procedure(chart, visit, sct("225323000", "Smoking cessation education"), ordered=referral, minutes=15)
+    referral = clinical.order(
+        chart, visit, sct("225323000", "Smoking cessation education"), sct("409063005", "Counselling")
+    )
+    clinical.procedure(
+        chart, visit, sct("225323000", "Smoking cessation education"), ordered=referral, minutes=15
+    )
     later = chart.visit(chart.years_ago(0.2), "office")
     smoking(chart, later, surveys.EX_SMOKER)
 
@@ -173,15 +250,37 @@ def unknown(chart: Chart) -> None:
     observe.blood_pressure(chart, visit, 96, 58)
     clinical.diagnosis(chart, visit, "bronchitis")
     image = documents.media(chart, visit, "Chest", documents.RADIOGRAPHY, documents.CHEST)
-    words = observe.clinical(chart, visit, ("imaging", "Imaging"), loinc("19005-8", "Radiology Imaging study "
-                             "[Impression] (narrative)"), {"valueString": "No consolidation."})
+    words = observe.clinical(
+        chart,
+        visit,
+        ("imaging", "Imaging"),
+        loinc("19005-8", "Radiology Imaging study [Impression] (narrative)"),
+        {"valueString": "No consolidation."},
+    )
     white = observe.lab(chart, visit, "wbc", 13.4, observe.specimen(chart, visit, observations.BLOOD))
-    documents.note_report(chart, visit, documents.RADIOLOGY, loinc("36643-5", "XR Chest 2 Views"),
-                          [words, white], ["No consolidation, no effusion.", "Impression: no pneumonia."], image)
-    chart.add("AllergyIntolerance", {
-        "meta": basics.profile("us-core-allergyintolerance"),
-        "clinicalStatus": basics.concept(hl7("allergyintolerance-clinical", "active", "Active")),
-        "verificationStatus": basics.concept(hl7("allergyintolerance-verification", "unconfirmed", "Unconfirmed")),
-        "code": basics.concept(Code("http://terminology.hl7.org/CodeSystem/data-absent-reason", "unknown", "Unknown")),
-        "patient": chart.subject, "recordedDate": basics.stamp(visit.moment(8))}, visit)
-    medicate.prescribe(chart, visit, "ibuprofen", "bronchitis", quantity=30, refills=0)
+    documents.note_report(
+        chart,
+        visit,
+        documents.RADIOLOGY,
+        loinc("36643-5", "XR Chest 2 Views"),
+        [words, white],
+        ["No consolidation, no effusion.", "Impression: no pneumonia."],
+        image,
+    )
+    chart.add(
+        "AllergyIntolerance",
+        {
+            "meta": basics.profile("us-core-allergyintolerance"),
+            "clinicalStatus": basics.concept(hl7("allergyintolerance-clinical", "active", "Active")),
+            "verificationStatus": basics.concept(
+                hl7("allergyintolerance-verification", "unconfirmed", "Unconfirmed")
+            ),
+            "code": basics.concept(
+                Code("http://terminology.hl7.org/CodeSystem/data-absent-reason", "unknown", "Unknown")
+            ),
+            "patient": chart.subject,
+            "recordedDate": basics.stamp(visit.moment(8)),
+        },
+        visit,
+    )
+    medicate.prescribe(chart, visit, "ibuprofen", "bronchitis", quantity=30)

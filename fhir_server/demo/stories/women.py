@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 from fhir_server.demo import basics, body, care, clinical, documents, medicate, observe
 from fhir_server.demo.record import Chart, Visit
@@ -12,14 +13,15 @@ from fhir_server.demo.tables.codes import sct
 # Prenatal visits by completed week: every 4 weeks to 28, every 2 to 36, then weekly.
 # Source: AAP/ACOG, Guidelines for Perinatal Care, 8th ed. (2017), chapter 6.
 _WEEKS: tuple[int, ...] = (8, 12, 16, 20, 24, 28, 30, 32, 34, 36, 37, 38, 39)
-# Weight gained by week in kg at a normal BMI (total 11.5–16). Source: IOM 2009, Weight Gain During Pregnancy, table S-1.
+# Weight gained by week in kg at a normal BMI (total 11.5–16).
+# Source: IOM 2009, Weight Gain During Pregnancy, table S-1.
 _GAIN: tuple[tuple[int, float], ...] = ((8, 0.5), (13, 1.6), (20, 4.6), (28, 8.0), (36, 11.5), (40, 13.0))
 _ANTENATAL = sct("134435003", "Routine antenatal care")
 
 
 def _gain(week: int) -> float:
     """Return the weight gained by the week in kg."""
-    for (low, before), (high, after) in zip(_GAIN, _GAIN[1:], strict=False):
+    for (low, before), (high, after) in pairwise(_GAIN):
         if week <= high:
             return before + (after - before) * max(0, week - low) / (high - low)
     return _GAIN[-1][1]
@@ -30,8 +32,13 @@ def pregnancy(chart: Chart) -> None:
     ongoing = chart.person.number % 2 == 1 and chart.person.number % 25 != 3
     last_period = chart.person.end - timedelta(days=31 * 7 if ongoing else 660)
     intent = chart.visit(last_period - timedelta(days=120), "office")
-    observe.social(chart, intent, "us-core-observation-pregnancyintent", surveys.PREGNANCY_INTENT,
-                   {"valueCodeableConcept": basics.concept(surveys.NOT_SURE)})
+    observe.social(
+        chart,
+        intent,
+        "us-core-observation-pregnancyintent",
+        surveys.PREGNANCY_INTENT,
+        {"valueCodeableConcept": basics.concept(surveys.NOT_SURE)},
+    )
     for week in _WEEKS:
         day = last_period + timedelta(days=week * 7 + chart.rng.randint(0, 4))
         if day > chart.person.end:
@@ -45,43 +52,97 @@ def pregnancy(chart: Chart) -> None:
 def _prenatal(chart: Chart, visit: Visit, week: int, last_period: date, ongoing: bool) -> None:
     """Add one prenatal visit."""
     rng = chart.rng
-    observe.vital(chart, visit, "weight", body.weight(chart.person, last_period) + _gain(week) + rng.gauss(0, 0.3))
+    observe.vital(
+        chart, visit, "weight", body.weight(chart.person, last_period) + _gain(week) + rng.gauss(0, 0.3)
+    )
     observe.blood_pressure(chart, visit, rng.uniform(104, 120), rng.uniform(62, 76))
     exam = ("exam", "Exam")
-    observe.clinical(chart, visit, exam, observations.GESTATIONAL_AGE,
-                     {"valueQuantity": basics.quantity(week, "weeks", "wk")})
+    observe.clinical(
+        chart,
+        visit,
+        exam,
+        observations.GESTATIONAL_AGE,
+        {"valueQuantity": basics.quantity(week, "weeks", "wk")},
+    )
     if week >= 12:
-        observe.clinical(chart, visit, exam, observations.FETAL_HEART,
-                         {"valueQuantity": basics.quantity(rng.randint(130, 155), "/min", "/min")})
+        observe.clinical(
+            chart,
+            visit,
+            exam,
+            observations.FETAL_HEART,
+            {"valueQuantity": basics.quantity(rng.randint(130, 155), "/min", "/min")},
+        )
     if week >= 20:
-        observe.clinical(chart, visit, exam, observations.FUNDAL_HEIGHT,
-                         {"valueQuantity": basics.quantity(week + rng.randint(-1, 1), "cm", "cm")})
-    observe.social(chart, visit, "us-core-observation-pregnancystatus", surveys.PREGNANCY_STATUS,
-                   {"valueCodeableConcept": basics.concept(surveys.PREGNANT)})
+        observe.clinical(
+            chart,
+            visit,
+            exam,
+            observations.FUNDAL_HEIGHT,
+            {"valueQuantity": basics.quantity(week + rng.randint(-1, 1), "cm", "cm")},
+        )
+    observe.social(
+        chart,
+        visit,
+        "us-core-observation-pregnancystatus",
+        surveys.PREGNANCY_STATUS,
+        {"valueCodeableConcept": basics.concept(surveys.PREGNANT)},
+    )
     if week == 8:
         _first(chart, visit, last_period, ongoing)
     if week == 24:
         observe.panel(chart, visit, "challenge", {})
     if week == 28:
         observe.panel(chart, visit, "cbc", {"hemoglobin": 10.6, "hematocrit": 32.1})
-        medicate.prescribe(chart, visit, "iron", "pregnancy", quantity=45, until=visit.day + timedelta(days=80))
+        medicate.prescribe(
+            chart, visit, "iron", "pregnancy", quantity=45, until=visit.day + timedelta(days=80)
+        )
 
 
 def _first(chart: Chart, visit: Visit, last_period: date, ongoing: bool) -> None:
     """Add test, due date (280 days after the last period, Naegele), problem, plan and referral."""
     urine = observe.specimen(chart, visit, observations.URINE)
-    positive = observe.observe(chart, visit, ("us-core-observation-lab",), [basics.category(
-        "laboratory", "Laboratory")], basics.concept(observations.URINE_HCG),
-        {"valueCodeableConcept": basics.concept(sct("10828004", "Positive"))}, specimen=basics.ref(urine))
+    positive = observe.observe(
+        chart,
+        visit,
+        ("us-core-observation-lab",),
+        [basics.category("laboratory", "Laboratory")],
+        basics.concept(observations.URINE_HCG),
+        {"valueCodeableConcept": basics.concept(sct("10828004", "Positive"))},
+        specimen=basics.ref(urine),
+    )
     observe.report(chart, visit, observations.URINE_HCG, [positive], [urine])
-    observe.clinical(chart, visit, ("exam", "Exam"), observations.DUE_DATE,
-                     {"valueDateTime": (last_period + timedelta(days=280)).isoformat()})
-    clinical.problem(chart, visit, "pregnancy", last_period + timedelta(days=14),
-                     abated=None if ongoing else last_period + timedelta(days=276))
-    clinical.order(chart, visit, _ANTENATAL, sct("386053000", "Evaluation procedure"), "pregnancy", days=210,
-                   status="active" if ongoing else "completed")
-    care.plan(chart, visit, "Pregnancy", "pregnancy", ((_ANTENATAL, "Visits by the usual schedule"),),
-              (care.Target("Gain 11.5 to 16 kg", days=220),), "obstetrician")
+    observe.clinical(
+        chart,
+        visit,
+        ("exam", "Exam"),
+        observations.DUE_DATE,
+        {"valueDateTime": (last_period + timedelta(days=280)).isoformat()},
+    )
+    clinical.problem(
+        chart,
+        visit,
+        "pregnancy",
+        last_period + timedelta(days=14),
+        abated=None if ongoing else last_period + timedelta(days=276),
+    )
+    clinical.order(
+        chart,
+        visit,
+        _ANTENATAL,
+        sct("386053000", "Evaluation procedure"),
+        "pregnancy",
+        days=210,
+        status="active" if ongoing else "completed",
+    )
+    care.plan(
+        chart,
+        visit,
+        "Pregnancy",
+        "pregnancy",
+        ((_ANTENATAL, "Visits by the usual schedule"),),
+        (care.Target("Gain 11.5 to 16 kg", days=220),),
+        "obstetrician",
+    )
 
 
 def _delivery(chart: Chart, day: date) -> None:
@@ -91,12 +152,32 @@ def _delivery(chart: Chart, day: date) -> None:
     body.measure_vitals(chart, visit)
     observe.oxygen(chart, visit, 98)
     clinical.because(visit, chart.problems["pregnancy"])
-    clinical.procedure(chart, visit, sct("177184002", "Normal delivery procedure"), reason="pregnancy", minutes=420)
-    medicate.prescribe(chart, visit, "acetaminophen", "pregnancy", quantity=30, refills=0,
-                       until=visit.day + timedelta(days=7))
-    documents.note(chart, visit, documents.DISCHARGE, [
-        "Spontaneous delivery at 39 weeks and 3 days, healthy child.", "Blood loss 300 mL. Discharged on day 2."])
+    clinical.procedure(
+        chart, visit, sct("177184002", "Normal delivery procedure"), reason="pregnancy", minutes=420
+    )
+    medicate.prescribe(
+        chart,
+        visit,
+        "acetaminophen",
+        "pregnancy",
+        quantity=30,
+        until=visit.day + timedelta(days=7),
+    )
+    documents.note(
+        chart,
+        visit,
+        documents.DISCHARGE,
+        [
+            "Spontaneous delivery at 39 weeks and 3 days, healthy child.",
+            "Blood loss 300 mL. Discharged on day 2.",
+        ],
+    )
     after = chart.visit(day + timedelta(days=42), "office")
     body.measure_size(chart, after, body.weight(chart.person, day) + 4)
-    observe.social(chart, after, "us-core-observation-pregnancystatus", surveys.PREGNANCY_STATUS,
-                   {"valueCodeableConcept": basics.concept(surveys.NOT_PREGNANT)})
+    observe.social(
+        chart,
+        after,
+        "us-core-observation-pregnancystatus",
+        surveys.PREGNANCY_STATUS,
+        {"valueCodeableConcept": basics.concept(surveys.NOT_PREGNANT)},
+    )
