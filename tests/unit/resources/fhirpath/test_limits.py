@@ -46,7 +46,7 @@ def test_many_slow_matches_share_the_time_of_the_evaluation() -> None:
 
 def test_combining_again_and_again_is_stopped() -> None:
     doubling = "name" + "".join(
-        f".combine(%resource.descendants().combine(%resource.descendants()))" for _ in range(40)
+        ".combine(%resource.descendants().combine(%resource.descendants()))" for _ in range(40)
     )
     assert _refused(doubling, limits=Limits(steps=1_000)) == "too-costly"
 
