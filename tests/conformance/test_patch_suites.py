@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from lxml import etree
 
+from resources.codec.json import dump_json, parse_json
 from resources.codec.xml import parse_xml
 from resources.outcome import FhirError
-from resources.patch import fhirpath_patch, json_patch
+from resources.patch import fhirpath_patch, json_patch, xml_patch
 from resources.patch.xml_patch import apply_diff
 from tests.shared import SHARED, shared_path
 
@@ -81,3 +84,41 @@ def test_json_patch(case: Any) -> None:
         assert caught.value.status == 422
     else:
         assert json_patch(case["doc"], patch) == case["expected"]
+
+
+def _examples() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every fifth of the specification's example resources, the largest left out."""
+    with zipfile.ZipFile(shared_path("r4-examples") / "r4-examples.zip") as archive:
+        small = sorted(info.filename for info in archive.infolist() if info.file_size < 200_000)
+        for name in small[::5]:
+            yield name, parse_json(archive.read(name))
+
+
+def test_patching_there_and_back_leaves_every_letter_and_digit() -> None:
+    seen = 0
+    for name, example in _examples():
+        kind = example["resourceType"]
+        key = next(key for key in ("implicitRules", "language") if key not in example)
+        to = f'<diff><add sel="{kind}"><{key} value="xx"/></add><remove sel="{kind}/{key}"/></diff>'
+        assert dump_json(_sorted(xml_patch(example, to.encode()))) == dump_json(_sorted(example)), name
+        add = [{"op": "add", "path": f"/{key}", "value": "xx"}, {"op": "remove", "path": f"/{key}"}]
+        assert dump_json(json_patch(example, add)) == dump_json(example), name
+        parts = (
+            {"type": "add", "path": kind, "name": key, "value": "xx"},
+            {"type": "delete", "path": f"{kind}.{key}"},
+        )
+        operations = [
+            {"name": "operation", "part": [{"name": n, "valueCode": v} for n, v in one.items()]}
+            for one in parts
+        ]
+        parameters = {"resourceType": "Parameters", "parameter": operations}
+        assert dump_json(fhirpath_patch(example, parameters)) == dump_json(example), name
+        seen += 1
+    assert seen > 100
+
+
+def _sorted(value: Any) -> Any:
+    """Return `value` with the keys of every object in order (XML has its own)."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(child) for child in value] if isinstance(value, list) else value

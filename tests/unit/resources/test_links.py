@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.links import conditional_references, reference_holders, references, rewrite
@@ -229,6 +229,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values, st.sampled_from(["Observation", "Bundle", "Parameters", "Patient", "Nonsense", 7]))
 def test_any_shape_is_walked_without_failing(value: Any, resource_type: Any) -> None:
     resource = {"subject": value, "text": value, "entry": value, "parameter": value, "contained": value}
@@ -237,6 +238,7 @@ def test_any_shape_is_walked_without_failing(value: Any, resource_type: Any) -> 
     assert len(list(references(resource))) == len(reference_holders(resource))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.uuids().map(lambda u: f"urn:uuid:{u}"), min_size=1, max_size=8, unique=True),
     st.data(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.references import Reference, is_conditional, normalize_reference, parse_reference, root_of
@@ -62,6 +62,7 @@ def test_only_type_and_query_are_conditional() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.sampled_from([None, BASE, BASE + "/", "http://h", ""]))
 def test_any_text_is_parsed(text: str, base: str | None) -> None:
     parsed = parse_reference(text, base)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.outcome import FhirError
@@ -224,6 +224,7 @@ def test_anything_but_parameters_is_400() -> None:
 names = st.lists(st.fixed_dictionaries({"family": st.text(min_size=1, max_size=5)}), max_size=4)
 
 
+@settings(deadline=None)
 @given(names, st.text(min_size=1, max_size=5), st.data())
 def test_add_or_insert_then_delete_is_the_identity(
     existing: list[Json], family: str, data: st.DataObject
@@ -240,6 +241,7 @@ def test_add_or_insert_then_delete_is_the_identity(
     assert resource == before
 
 
+@settings(deadline=None)
 @given(names.filter(len), st.data())
 def test_moving_there_and_back_is_the_identity(existing: list[Json], data: st.DataObject) -> None:
     source, destination = (data.draw(st.integers(0, len(existing) - 1)) for _ in range(2))
@@ -308,6 +310,7 @@ whole = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries({"name": st.just("operation"), "part": st.lists(parts, max_size=4)}) | whole,

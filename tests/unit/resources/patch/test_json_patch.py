@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonpatch  # the oracle
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.codec.json import dump_json, parse_json
@@ -174,6 +174,7 @@ operations = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(documents, st.lists(operations, max_size=4))
 def test_agrees_with_the_jsonpatch_library(document: Any, patch: list[Any]) -> None:
     ours: Any
@@ -190,6 +191,7 @@ def test_agrees_with_the_jsonpatch_library(document: Any, patch: list[Any]) -> N
     assert ours == theirs
 
 
+@settings(deadline=None)
 @given(documents, st.sampled_from(["new", "n~w", "n/w", ""]), trees)
 def test_add_then_remove_is_the_identity(document: Any, key: str, value: Any) -> None:
     pointer = "/" + key.replace("~", "~0").replace("/", "~1")
@@ -207,6 +209,7 @@ garbage = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(garbage)
 def test_garbage_raises_only_fhir_errors(patch: Any) -> None:
     for form in (patch, dump_json(patch), json.dumps(str(patch)).encode()):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -187,6 +187,7 @@ def test_selector_takes_linear_time() -> None:
     assert time.monotonic() - started < 2
 
 
+@settings(deadline=None)
 @given(st.text("ab<>&\"' é\u00a0", min_size=1, max_size=12).filter(lambda text: text == text.strip()))
 def test_add_then_remove_is_the_identity(family: str) -> None:
     name = etree.Element("{http://hl7.org/fhir}name")
@@ -245,6 +246,7 @@ garbage = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(garbage, min_size=1, max_size=3))
 def test_garbage_raises_only_fhir_errors(operations: list[str]) -> None:
     try:
@@ -254,6 +256,7 @@ def test_garbage_raises_only_fhir_errors(operations: list[str]) -> None:
     assert isinstance(outcome, dict) or outcome.status in (400, 422)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_raise_only_fhir_errors(data: bytes) -> None:
     assert refusal(data).status in (400, 422)
