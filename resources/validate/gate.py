@@ -1,7 +1,7 @@
 """The fast gate: one compiled check per type, built when the type is first met, that only says yes or no.
 
-Every object is checked key by key through a dict of checks. An object that has a `_name` key is checked again
-by the slower `_Extended` rules, where values and extensions of primitives belong together.
+Every object is checked key by key through a dict of checks. Where that fails and there are `_name` keys, the object
+is checked again by the slower `_Extended` rules, in which a primitive and its extensions belong together.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ def checker(type_name: str) -> Check:
     keys: dict[str, Check] = {"resourceType": _anything} if is_resource(type_name) else {}
     for key, (element, code) in typedef.by_json.items():
         keys[key] = _lazy(keys, key, element, code)
+        if extensible(element, code) and not element.many and not element.choice:
+            keys["_" + key] = _alone
     shape = _shape(typedef)
     return _object_check(typedef, keys, shape)
 
