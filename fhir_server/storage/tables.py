@@ -105,7 +105,7 @@ Index(
     idx_string.c.norm,
     postgresql_using="gin",
     postgresql_ops={"norm": "gin_trgm_ops"},
-    postgresql_with={"fastupdate": "off"},
+    postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "512"},
 )
 
 idx_date = Table(

@@ -62,13 +62,15 @@ CREATE TABLE posting (h BIGINT NOT NULL, pid BIGINT, d0 BIGINT NOT NULL, rid BIG
 CREATE INDEX posting_hash ON posting (h, d0, rid);
 CREATE INDEX posting_patient ON posting (pid, h, d0, rid) WHERE pid IS NOT NULL;
 
-CREATE TABLE edge (src BIGINT NOT NULL, param INTEGER NOT NULL, dst BIGINT NOT NULL, PRIMARY KEY (src, param, dst));
+CREATE TABLE edge (src BIGINT NOT NULL, param INTEGER NOT NULL, dst BIGINT NOT NULL);
+CREATE INDEX edge_forward ON edge (src, param, dst);
 CREATE INDEX edge_reverse ON edge (dst, param, src);
 
 CREATE TABLE idx_string (rid BIGINT NOT NULL, param INTEGER NOT NULL, norm TEXT COLLATE "C" NOT NULL, exact TEXT NOT NULL);
 CREATE INDEX idx_string_prefix ON idx_string (param, left(norm, 500) COLLATE "C", rid);
 CREATE INDEX idx_string_rid ON idx_string (rid);
-CREATE INDEX idx_string_trigram ON idx_string USING gin (norm gin_trgm_ops) WITH (fastupdate = off);
+CREATE INDEX idx_string_trigram ON idx_string USING gin (norm gin_trgm_ops)
+    WITH (fastupdate = on, gin_pending_list_limit = 512);
 
 CREATE TABLE idx_date (rid BIGINT NOT NULL, param INTEGER NOT NULL, lo BIGINT NOT NULL, hi BIGINT NOT NULL);
 CREATE INDEX idx_date_lo ON idx_date (param, lo, rid);
