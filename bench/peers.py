@@ -38,7 +38,10 @@ def main() -> None:
     options.add_argument("--out", default="")
     options.add_argument("--set", action="append", default=[], help="a setting of the server: workers=1")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder, serving(**dict(item.split("=", 1) for item in given.set)) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(**dict(item.split("=", 1) for item in given.set)) as server,
+    ):
         out = Path(given.out or Path(folder) / "result.json")
         command = [
             sys.executable, str(SHARED / "bench" / "fhirbench.py"), "--base", server.base,

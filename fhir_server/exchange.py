@@ -51,7 +51,6 @@ class Request(msgspec.Struct, frozen=True):
         """Whether `Prefer: handling=strict` was asked for."""
         return "handling=strict" in self.headers.get("prefer", "").replace(" ", "")
 
-
     @property
     def wants_bodies(self) -> bool:
         """Whether `Prefer: return=representation` was asked for."""
@@ -116,7 +115,7 @@ class Session:
 class Handler(Protocol):
     """An interaction: one file each, in `fhir_server/interactions/`."""
 
-    async def __call__(self, session: Session, request: Request) -> Result:
+    async def __call__(self, session: Session, request: Request, /) -> Result:
         """Answer `request`; raises FhirError."""
         ...
 

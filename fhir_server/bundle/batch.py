@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from fhir_server.bundle.answer import response_bundle
-from fhir_server.bundle.entries import parse_entry
+from fhir_server.bundle.entries import Entry, parse_entry
 from fhir_server.exchange import Handler, Request, Result, Session
 from resources.outcome import FhirError
 
@@ -22,11 +22,17 @@ async def batch(session: Session, request: Request, bundle: dict[str, Any], disp
         async with gate:
             try:
                 entry = parse_entry(json, index, request.base)
-                if entry.route.interaction == "transaction":
-                    raise FhirError(400, "not-supported", "A batch has no place in a batch", f"{entry.where}.request")
+                _refuse_nested(entry)
                 return await dispatch(session, entry.request(request))
             except FhirError as error:
                 return error
 
-    results = await asyncio.gather(*(answered(index, json) for index, json in enumerate(bundle.get("entry", ()))))
+    results = await asyncio.gather(
+        *(answered(index, json) for index, json in enumerate(bundle.get("entry", ())))
+    )
     return response_bundle("batch-response", results, request.base, request.wants_bodies)
+
+
+def _refuse_nested(entry: Entry) -> None:
+    if entry.route.interaction == "transaction":
+        raise FhirError(400, "not-supported", "A batch has no place in a batch", f"{entry.where}.request")

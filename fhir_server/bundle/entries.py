@@ -71,7 +71,9 @@ def check_bundle(bundle: Json, limit: int) -> None:
             outside of the entries' resources
     """
     if bundle.get("resourceType") != "Bundle" or bundle.get("type") not in ("batch", "transaction"):
-        text = "The base takes a Bundle of type batch or transaction; other resources go to their own type's URL"
+        text = (
+            "The base takes a Bundle of type batch or transaction; other resources go to their own type's URL"
+        )
         raise FhirError(400, "invalid", text, "Bundle.type")
     entries = bundle.get("entry", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -104,15 +106,18 @@ def _parsed(json: Json, index: int, base: str) -> Entry:
     where = f"Bundle.entry[{index}]"
     asked = json.get("request")
     if asked is None:
-        raise FhirError(400, "required", "An entry of a batch or transaction needs a request", f"{where}.request")
+        raise FhirError(
+            400, "required", "An entry of a batch or transaction needs a request", f"{where}.request"
+        )
     method, url = asked["method"], asked["url"]
     path, _, query = url.removeprefix(base + "/").lstrip("/").partition("?")
     found = route(method, unquote(path))
     resource = json.get("resource")
     if found.interaction in ("create", "update", "patch") and resource is None:
         raise FhirError(400, "required", f"{method} needs a resource", f"{where}.resource")
-    if found.interaction in ("create", "update") and resource.get("resourceType") != found.type:
-        text = f"The resource is a '{resource.get('resourceType')}', but the URL asks for '{found.type}'"
+    kind = (resource or {}).get("resourceType")
+    if found.interaction in ("create", "update") and kind != found.type:
+        text = f"The resource is a '{kind}', but the URL asks for '{found.type}'"
         raise FhirError(400, "invalid", text, f"{where}.resource")
     if resource is not None and found.interaction not in ("create", "update", "patch", "operation"):
         raise FhirError(400, "invalid", f"{method} takes no resource", f"{where}.resource")
@@ -120,7 +125,9 @@ def _parsed(json: Json, index: int, base: str) -> Entry:
     for name, header in _HEADERS.items():
         if name in asked:
             if name not in _ALLOWED[method]:
-                raise FhirError(400, "not-supported", f"{name} means nothing with {method}", f"{where}.request.{name}")
+                raise FhirError(
+                    400, "not-supported", f"{name} means nothing with {method}", f"{where}.request.{name}"
+                )
             headers[header] = asked[name]
     pairs = tuple(parse_qsl(query, keep_blank_values=True))
     return Entry(index, method, unquote(path), pairs, found, json.get("fullUrl"), resource, headers)
@@ -155,7 +162,11 @@ def _repeated_urls(entries: list[Entry]) -> list[Issue]:
 
 def _not_in_transactions(entries: list[Entry]) -> list[Issue]:
     return [
-        Issue("not-supported", f"{e.route.interaction} has no place in a transaction", (f"{e.where}.request.url",))
+        Issue(
+            "not-supported",
+            f"{e.route.interaction} has no place in a transaction",
+            (f"{e.where}.request.url",),
+        )
         for e in entries
         if e.route.interaction == "transaction" or (e.route.interaction == "operation" and e.method == "POST")
     ]

@@ -25,5 +25,9 @@ def patch_request(entry: Entry, outer: Request) -> Request:
     except (binascii.Error, TypeError, ValueError):
         raise FhirError(400, "value", "Binary.data is not base64", f"{entry.where}.resource.data") from None
     if not isinstance(kind, str):
-        raise FhirError(400, "required", "A patch in a Binary needs its contentType", f"{entry.where}.resource")
-    return Request("PATCH", entry.path, entry.query, entry.headers | {"content-type": kind}, data, outer.base, outer.id)
+        raise FhirError(
+            400, "required", "A patch in a Binary needs its contentType", f"{entry.where}.resource"
+        )
+    return Request(
+        "PATCH", entry.path, entry.query, entry.headers | {"content-type": kind}, data, outer.base, outer.id
+    )

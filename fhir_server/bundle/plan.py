@@ -121,7 +121,9 @@ async def _targets(session: Session, entry: Entry, plan: Plan) -> list[Target]:
     if condition is None:
         _check_id(entry)
         return [Target(entry, kind, id_ or new_id(), resource=entry.resource)]
-    repeated = [t for t in plan.targets if t.condition == condition and t.entry.method == entry.method == "POST"]
+    repeated = [
+        t for t in plan.targets if t.condition == condition and t.entry.method == entry.method == "POST"
+    ]
     if repeated:
         return [Target(entry, kind, repeated[0].id, condition, matched=True)]
     found = plan.matches[condition] = await match(session, condition, entry, plan.removed)
@@ -134,7 +136,9 @@ async def _targets(session: Session, entry: Entry, plan: Plan) -> list[Target]:
         text = f"'{condition}' is {kind}/{found[0][1]}, but the resource's id is '{given}'"
         raise FhirError(400, "invalid", text, f"{entry.where}.resource.id")
     id_ = found[0][1] if found else str(given or new_id())
-    return [Target(entry, kind, id_, condition, bool(found) and entry.method == "POST", resource=entry.resource)]
+    return [
+        Target(entry, kind, id_, condition, bool(found) and entry.method == "POST", resource=entry.resource)
+    ]
 
 
 def _check_id(entry: Entry) -> None:
@@ -180,7 +184,11 @@ async def _read_old(session: Session, request: Request, plan: Plan) -> None:
         rows = await read.olds(conn, [t.key for t in wanted])
     for target in wanted:
         target.old = old = rows.get(target.key)
-        expect(if_match(target.entry.request(request)), old.version if old and old.live else None, target.reference)
+        expect(
+            if_match(target.entry.request(request)),
+            old.version if old and old.live else None,
+            target.reference,
+        )
         if target.entry.method == "PATCH":
             there = current(old, target.reference)
             target.resource = patched(there.json(), patch_request(target.entry, request), target.type)
@@ -217,7 +225,9 @@ async def match_reference(session: Session, condition: Criteria, entry: Entry) -
     """Return the one resource that a conditional reference names; raises FhirError 412 for none or several."""
     found = await match_ids(session, condition.type, list(condition.pairs), limit=2)
     if len(found) != 1:
-        text = f"The conditional reference '{condition}' matches {'several resources' if found else 'nothing'}"
+        text = (
+            f"The conditional reference '{condition}' matches {'several resources' if found else 'nothing'}"
+        )
         code = "multiple-matches" if found else "not-found"
         raise FhirError(412, code, text, f"{entry.where}.resource")
     return tuple(found)

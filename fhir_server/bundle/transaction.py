@@ -32,14 +32,16 @@ WRITTEN_AT_ONCE = 2000
 """Rows in one statement: enough to spread its cost, few enough to stay far below the statement timeout."""
 
 
-class _Moved(Exception):
+class _MovedError(Exception):
     """What the plan relied on no longer holds."""
 
 
-_RETRIED = (_Moved, errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
+_RETRIED = (_MovedError, errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
 
 
-async def transaction(session: Session, request: Request, bundle: dict[str, Any], dispatch: Handler) -> Result:
+async def transaction(
+    session: Session, request: Request, bundle: dict[str, Any], dispatch: Handler
+) -> Result:
     """Return the transaction-response, committed; raises FhirError with nothing done.
 
     Errors: as planning and the entries' own reads; 409 where others keep interfering
@@ -58,7 +60,9 @@ async def transaction(session: Session, request: Request, bundle: dict[str, Any]
     raise AssertionError("attempts() ends by raising")
 
 
-async def _execute(session: Session, request: Request, plan: Plan, dispatch: Handler) -> list[Result | FhirError]:
+async def _execute(
+    session: Session, request: Request, plan: Plan, dispatch: Handler
+) -> list[Result | FhirError]:
     """Do what the plan says and return one result an entry, in the request's order."""
     async with session.store.transaction() as conn:
         inside = Session(session.server, conn)
@@ -84,7 +88,7 @@ async def _lock_rows(session: Session, plan: Plan) -> None:
         locked = await read.lock(conn, replaced)
     for key, old in replaced.items():
         if key not in locked or locked[key].version != old.version:
-            raise _Moved
+            raise _MovedError
 
 
 async def _write(session: Session, targets: Sequence[Target], now: datetime) -> dict[str, Row]:
@@ -95,7 +99,7 @@ async def _write(session: Session, targets: Sequence[Target], now: datetime) -> 
         for start in range(0, len(writes), WRITTEN_AT_ONCE):
             written = await write.apply(conn, writes[start : start + WRITTEN_AT_ONCE], now)
             if written is None:
-                raise _Moved
+                raise _MovedError
             rows.update((f"{row.type_name}/{row.id}", row) for row in written)
     return rows
 
@@ -103,19 +107,18 @@ async def _write(session: Session, targets: Sequence[Target], now: datetime) -> 
 async def _prove(session: Session, plan: Plan) -> None:
     """Search again, now that nobody else can create under the same conditions."""
     by_condition = {t.condition: t.entry for t in plan.targets if t.condition is not None}
-    entries = by_condition | {c: _entry_of(plan, c) for c in plan.matches if c not in by_condition}
     for condition, found in plan.matches.items():
-        entry = entries[condition]
+        entry = by_condition.get(condition) or _idle_delete(plan)
         expected = () if entry.method == "DELETE" else found
         if await match(session, condition, entry, ()) != expected:
-            raise _Moved
+            raise _MovedError
     for condition, found in plan.references.items():
         if await match_reference(session, condition, plan.entries[0]) != found:
-            raise _Moved
+            raise _MovedError
 
 
-def _entry_of(plan: Plan, condition: object) -> Entry:
-    """Return the conditional delete that found nothing: it has no target."""
+def _idle_delete(plan: Plan) -> Entry:
+    """Return a conditional delete that found nothing: it alone has a condition but no target."""
     return next(e for e in plan.entries if e.method == "DELETE" and not e.route.id)
 
 
@@ -139,7 +142,7 @@ async def _resolve_deferred(session: Session, plan: Plan, rows: dict[str, Row]) 
     async with session.connection() as conn:
         written = await write.apply(conn, [one for one, _ in amended], rows[holders[0].reference].updated)
     if written is None:
-        raise _Moved
+        raise _MovedError
     return {f"{row.type_name}/{row.id}": row for row in written}
 
 
@@ -195,7 +198,9 @@ async def _read(session: Session, entry: Entry, request: Request, dispatch: Hand
     try:
         result = await dispatch(session, entry.request(request))
     except FhirError as error:
-        issues = [msgspec.structs.replace(issue, expression=(f"{entry.where}.request",)) for issue in error.issues]
+        issues = [
+            msgspec.structs.replace(issue, expression=(f"{entry.where}.request",)) for issue in error.issues
+        ]
         raise FhirError(error.status, issues=issues) from None
     if entry.method == "HEAD":
         result.body = None

@@ -39,7 +39,9 @@ def criteria(type_name: str, pairs: Pairs) -> Criteria:
     """Return the criteria in a request's query; raises FhirError 412 where there are none."""
     kept = tuple((name, value) for name, value in pairs if name not in ("_format", "_pretty") and value)
     if not kept:
-        raise FhirError(412, "invalid", f"A conditional request on {type_name} needs search criteria in its URL")
+        raise FhirError(
+            412, "invalid", f"A conditional request on {type_name} needs search criteria in its URL"
+        )
     return Criteria(type_name, kept)
 
 

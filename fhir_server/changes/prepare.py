@@ -39,7 +39,9 @@ def parse(body: bytes, type_name: str, resource: dict[str, Any] | None = None) -
     found = resource.get("resourceType")
     if found != type_name:
         said = f"a '{found}'" if isinstance(found, str) else "no resourceType"
-        raise FhirError(400, "invalid", f"The body has {said}, but the URL asks for '{type_name}'", "resourceType")
+        raise FhirError(
+            400, "invalid", f"The body has {said}, but the URL asks for '{type_name}'", "resourceType"
+        )
     return resource
 
 

@@ -20,6 +20,7 @@ from resources.outcome import FhirError
 
 ATTEMPTS = 8
 _FIRST_PAUSE_S = 0.005
+_jitter = random.SystemRandom()
 
 
 async def attempts() -> AsyncIterator[int]:
@@ -29,7 +30,7 @@ async def attempts() -> AsyncIterator[int]:
     """
     for attempt in range(ATTEMPTS):
         if attempt:
-            await asyncio.sleep(random.uniform(0, _FIRST_PAUSE_S * 2**attempt))
+            await asyncio.sleep(_jitter.uniform(0, _FIRST_PAUSE_S * 2**attempt))
         yield attempt
     raise FhirError(409, "conflict", "Others keep writing the same resource; please try again")
 

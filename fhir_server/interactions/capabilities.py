@@ -26,6 +26,9 @@ NORMATIVE = frozenset({
 })  # fmt: skip
 """Resource types that are normative in R4. Source: http://hl7.org/fhir/R4/resourcelist.html"""
 
+REFUSING = frozenset({"search-system"})
+"""Interactions whose handler so far only says that it is not supported."""
+
 PATCH_FORMATS = (
     "application/json-patch+json",
     "application/xml-patch+xml",
@@ -38,7 +41,9 @@ _PER_TYPE = (
 )  # fmt: skip
 _SYSTEM = ("transaction", "batch", "search-system", "history-system")
 
-_SECURITY = "There is no authorization yet: the server binds to loopback only and serves whoever can reach it."
+_SECURITY = (
+    "There is no authorization yet: the server binds to loopback only and serves whoever can reach it."
+)
 
 
 async def capabilities(session: Session, request: Request) -> Result:
@@ -50,7 +55,7 @@ async def capabilities(session: Session, request: Request) -> Result:
     if mode not in MODES:
         raise FhirError(400, "value", f"mode must be one of {', '.join(MODES)}")
     body = await asyncio.to_thread(
-        statement, mode, request.base, frozenset(session.server.handlers), frozenset(OPERATIONS)
+        statement, mode, request.base, frozenset(session.server.handlers) - REFUSING, frozenset(OPERATIONS)
     )
     return Result(200, body, kind="metadata")
 

@@ -21,7 +21,9 @@ async def create(session: Session, request: Request) -> Result:
         return written(await create_new(session, resource), 201)
     found = await condition.match(session)
     if found is None:
-        made = await create_unless(session, condition, await draft(session, prepare(resource, new_id()), POST))
+        made = await create_unless(
+            session, condition, await draft(session, prepare(resource, new_id()), POST)
+        )
         if isinstance(made, Row):
             return written(made, 201)
         found = made

@@ -26,7 +26,8 @@ async def _conditional(session: Session, request: Request, type_name: str) -> Re
     limit = session.server.settings.conditional_delete_max
     found = await match_ids(session, type_name, list(condition.pairs), limit=limit + 1)
     if len(found) > limit:
-        raise FhirError(412, "too-costly", f"'{condition}' matches more than the {limit} resources that one request may delete")
+        text = f"'{condition}' matches more than the {limit} resources that one request may delete"
+        raise FhirError(412, "too-costly", text)
     deleted = 0
     if len(found) == 1:
         deleted = int(await remove(session, type_name, found[0][1], if_match(request)) is not None)

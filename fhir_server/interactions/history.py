@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -24,7 +24,7 @@ from resources.outcome import FhirError
 from resources.references import parse_reference
 
 T = TypeVar("T")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PARAMETERS = {"_since", "_at", "_list", "_count", "_cursor"}
 _RENDERING = {"_format", "_pretty", "_summary", "_elements"}
 
@@ -69,7 +69,9 @@ def _count(text: str | None, session: Session) -> int:
     return min(int(text), settings.page_size_max)
 
 
-async def _slice(conn: AsyncConnection[Any], kind: str | None, id_: str | None, query: dict[str, str]) -> Slice:
+async def _slice(
+    conn: AsyncConnection[Any], kind: str | None, id_: str | None, query: dict[str, str]
+) -> Slice:
     rid = None
     if kind is not None and id_ is not None:
         row = await read.current(conn, kind, id_)
@@ -140,7 +142,11 @@ def _bundle(
     if count and len(rows) > count:
         rows = rows[:count]
         links.append(("next", query | {"_cursor": _cursor(rows[-1])}))
-    head: dict[str, Any] = {"resourceType": "Bundle", "meta": {"lastUpdated": instant(safe)}, "type": "history"}
+    head: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "meta": {"lastUpdated": instant(safe)},
+        "type": "history",
+    }
     if total is not None:
         head["total"] = total
     where = f"{request.base}/{request.path}"

@@ -22,7 +22,9 @@ async def update(session: Session, request: Request) -> Result:
         return await _conditional(session, request, criteria(type_name, request.query), resource)
     if resource.get("id") != id_:
         said = f"'{resource['id']}'" if "id" in resource else "missing"
-        raise FhirError(400, "invalid", f"The id in the body is {said}, but the URL says '{id_}'", f"{type_name}.id")
+        raise FhirError(
+            400, "invalid", f"The id in the body is {said}, but the URL says '{id_}'", f"{type_name}.id"
+        )
     return await _put(session, resource, id_, if_match(request))
 
 
@@ -31,7 +33,9 @@ async def _put(session: Session, resource: dict[str, Any], id_: str, wanted: str
     return written(row, 200 if was_there else 201)
 
 
-async def _conditional(session: Session, request: Request, condition: Criteria, resource: dict[str, Any]) -> Result:
+async def _conditional(
+    session: Session, request: Request, condition: Criteria, resource: dict[str, Any]
+) -> Result:
     given = resource.get("id")
     found = await condition.match(session)
     if found is None and given is not None:

@@ -7,7 +7,7 @@ Source: PostgreSQL `array_send`/`array_recv` (src/backend/utils/adt/arrayfuncs.c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from struct import Struct, pack
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from psycopg.pq import Format
 _HEADER = Struct(">iiiii")
 _LENGTH = Struct(">i")
 _NULL = _LENGTH.pack(-1)
-_EPOCH_2000 = datetime(2000, 1, 1, tzinfo=timezone.utc)
+_EPOCH_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -45,7 +45,9 @@ class _Fixed(PgArray):
         count = len(values)
         if None in values:
             form = Struct(">i" + self.letter)
-            super().__init__(count, b"".join(_NULL if v is None else form.pack(self.width, v) for v in values), True)
+            super().__init__(
+                count, b"".join(_NULL if v is None else form.pack(self.width, v) for v in values), True
+            )
             return
         flat: list[Any] = [self.width] * (2 * count)
         flat[1::2] = values

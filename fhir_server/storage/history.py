@@ -88,7 +88,9 @@ async def total(conn: AsyncConnection[Any], wanted: Slice) -> int:
     values: list[Any] = []
     counts = []
     for select, alias in ((_NEW, "r"), (_OLD, "v")):
-        counts.append(f"(SELECT count(*) {select[select.index('FROM'):]}{_conditions(whole, alias, values)})")
+        counts.append(
+            f"(SELECT count(*) {select[select.index('FROM') :]}{_conditions(whole, alias, values)})"
+        )
     cursor = await conn.execute(("SELECT " + " + ".join(counts)).encode(), values, binary=True)
     found = await cursor.fetchone()
     return int(found[0]) if found else 0

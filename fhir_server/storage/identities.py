@@ -75,7 +75,9 @@ class Identities:
         while len(self._free) < count:
             wanted = max(count, ALLOCATED_AT_ONCE)
             async with self._pool.connection() as conn:
-                cursor = await conn.execute("SELECT nextval('rid_seq') FROM generate_series(1, %s)", (wanted,))
+                cursor = await conn.execute(
+                    "SELECT nextval('rid_seq') FROM generate_series(1, %s)", (wanted,)
+                )
                 self._free.extend(row[0] for row in await cursor.fetchall())
         taken, self._free = self._free[:count], self._free[count:]
         return taken

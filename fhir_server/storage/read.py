@@ -95,7 +95,9 @@ async def lock(conn: AsyncConnection[Any], keys: Iterable[tuple[int, str]]) -> d
 
 async def clock(conn: AsyncConnection[Any]) -> datetime:
     """Return the database's time, rounded up to the millisecond: no version of this transaction is older."""
-    cursor = await conn.execute("SELECT date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')")
+    cursor = await conn.execute(
+        "SELECT date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')"
+    )
     found = await cursor.fetchone()
     assert found is not None
     moment: datetime = found[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from hashlib import blake2b
@@ -106,7 +106,7 @@ def head(type_number: int, id_: str, version: int, updated: datetime) -> bytes:
 
 def instant(moment: datetime) -> str:
     """Return `moment` as a FHIR instant in UTC, to the millisecond."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def tail(resource: dict[str, Any]) -> bytes:

@@ -30,7 +30,9 @@ EMPTY = text("'{}'")
 resource = Table(
     "resource",
     metadata,
-    Column("rid", BigInteger, primary_key=True, server_default=rid_sequence.next_value(), autoincrement=False),
+    Column(
+        "rid", BigInteger, primary_key=True, server_default=rid_sequence.next_value(), autoincrement=False
+    ),
     Column("type", SmallInteger, nullable=False),
     Column("id", Key, nullable=False),
     Column("version", Integer, nullable=False, server_default="0", comment="0: only referred to so far"),
@@ -48,9 +50,22 @@ resource = Table(
     UniqueConstraint("type", "id", name="resource_identity"),
 )
 Index("resource_type", resource.c.type, resource.c.rid, postgresql_where=resource.c.live)
-Index("resource_type_updated", resource.c.type, resource.c.updated, resource.c.rid, postgresql_where=resource.c.version > 0)
+Index(
+    "resource_type_updated",
+    resource.c.type,
+    resource.c.updated,
+    resource.c.rid,
+    postgresql_where=resource.c.version > 0,
+)
 Index("resource_updated", resource.c.updated, resource.c.rid, postgresql_where=resource.c.version > 0)
-Index("resource_patient", resource.c.pid, resource.c.type, resource.c.d0, resource.c.rid, postgresql_where=resource.c.live)
+Index(
+    "resource_patient",
+    resource.c.pid,
+    resource.c.type,
+    resource.c.d0,
+    resource.c.rid,
+    postgresql_where=resource.c.live,
+)
 Index("resource_date", resource.c.type, resource.c.d0, resource.c.rid, postgresql_where=resource.c.live)
 Index("resource_tokens", resource.c.tokens, postgresql_using="gin", postgresql_with={"fastupdate": "off"})
 
@@ -66,7 +81,12 @@ resource_version = Table(
     Column("tail", LargeBinary),
     PrimaryKeyConstraint("rid", "version"),
 )
-Index("resource_version_type_updated", resource_version.c.type, resource_version.c.updated, resource_version.c.rid)
+Index(
+    "resource_version_type_updated",
+    resource_version.c.type,
+    resource_version.c.updated,
+    resource_version.c.rid,
+)
 Index("resource_version_updated", resource_version.c.updated, resource_version.c.rid)
 
 posting = Table(
@@ -78,7 +98,14 @@ posting = Table(
     Column("rid", BigInteger, nullable=False),
 )
 Index("posting_hash", posting.c.h, posting.c.d0, posting.c.rid)
-Index("posting_patient", posting.c.pid, posting.c.h, posting.c.d0, posting.c.rid, postgresql_where=posting.c.pid.is_not(None))
+Index(
+    "posting_patient",
+    posting.c.pid,
+    posting.c.h,
+    posting.c.d0,
+    posting.c.rid,
+    postgresql_where=posting.c.pid.is_not(None),
+)
 
 edge = Table(
     "edge",
@@ -133,7 +160,13 @@ idx_number = Table(
     Column("code", BigInteger),
 )
 Index("idx_number_value", idx_number.c.param, idx_number.c.lo)
-Index("idx_number_canonical", idx_number.c.param, idx_number.c.unit, idx_number.c.clo, postgresql_where=idx_number.c.unit.is_not(None))
+Index(
+    "idx_number_canonical",
+    idx_number.c.param,
+    idx_number.c.unit,
+    idx_number.c.clo,
+    postgresql_where=idx_number.c.unit.is_not(None),
+)
 Index("idx_number_rid", idx_number.c.rid)
 
 secret = Table(

@@ -48,7 +48,9 @@ class Write(msgspec.Struct):
 
     def written(self, updated: datetime) -> Row:
         """Return the row as it now stands."""
-        return Row(self.rid, self.type, self.id, self.version, updated, self.tail is not None, self.method, self.tail)
+        return Row(
+            self.rid, self.type, self.id, self.version, updated, self.tail is not None, self.method, self.tail
+        )
 
 
 def created(rid: int, type_: int, id_: str, tail: bytes, rows: IndexRows, method: int = POST) -> Write:
@@ -63,16 +65,28 @@ def replaced(old: Old, tail: bytes, rows: IndexRows, method: int) -> Write:
 
 def deleted(old: Old) -> Write:
     """Return the write of a deletion: a version without content that nothing finds."""
-    return Write(old.rid, old.type, old.id, DELETE, None, IndexRows(), old, pid=old.pid, version=old.version + 1)
+    return Write(
+        old.rid, old.type, old.id, DELETE, None, IndexRows(), old, pid=old.pid, version=old.version + 1
+    )
 
 
 def amended(first: Write, row: Row, tail: bytes, rows: IndexRows) -> Write:
     """Return the write that gives a version of this same transaction its final content."""
-    before = Old(*msgspec.structs.astuple(row), first.pid, first.rows.d0, first.rows.posts, first.digests)
-    return Write(first.rid, first.type, first.id, first.method, tail, rows, before, version=row.version, amends=True)
+    before = Old(
+        **msgspec.structs.asdict(row),
+        pid=first.pid,
+        d0=first.rows.d0,
+        posts=first.rows.posts,
+        digests=first.digests,
+    )
+    return Write(
+        first.rid, first.type, first.id, first.method, tail, rows, before, version=row.version, amends=True
+    )
 
 
-async def apply(conn: AsyncConnection[Any], writes: Sequence[Write], now: datetime | None = None) -> list[Row] | None:
+async def apply(
+    conn: AsyncConnection[Any], writes: Sequence[Write], now: datetime | None = None
+) -> list[Row] | None:
     """Write all of `writes` in one statement and return their rows in that order, None where a race was lost.
 
     Shape:  each resource at most once; amendments come alone; without a surrounding transaction the statement is one
@@ -163,7 +177,9 @@ def _removals(moved: Sequence[Write]) -> list[Part]:
     posts = [(w.rid, h, w.old.d0) for w in moved if w.old and _reposted(w) for h in w.old.posts]
     parts.append(("-posts", _columns(posts, Int8s, Int8s, Int8s)))
     for number, name in enumerate(GROUPS):
-        stale = [w.rid for w in moved if w.old and w.old.digests and w.old.digests[number] and _changed(w, number)]
+        stale = [
+            w.rid for w in moved if w.old and w.old.digests and w.old.digests[number] and _changed(w, number)
+        ]
         parts.append(("-" + name, [Int8s(stale)] if stale else None))
     return parts
 
@@ -177,8 +193,14 @@ def _additions(writes: Sequence[Write]) -> list[Part]:
     text = _text_or_none
     return [
         ("+posts", _columns(posts, Int8s, Int8s, Int8s, Int8s)),
-        ("+strings", _columns([(w.rid, *row) for w in strings for row in w.rows.strings], Int8s, Int4s, Texts, Texts)),
-        ("+dates", _columns([(w.rid, *row) for w in dates for row in w.rows.dates], Int8s, Int4s, Int8s, Int8s)),
+        (
+            "+strings",
+            _columns([(w.rid, *row) for w in strings for row in w.rows.strings], Int8s, Int4s, Texts, Texts),
+        ),
+        (
+            "+dates",
+            _columns([(w.rid, *row) for w in dates for row in w.rows.dates], Int8s, Int4s, Int8s, Int8s),
+        ),
         (
             "+numbers",
             _columns(
@@ -262,5 +284,7 @@ def _text(parts: tuple[str, ...]) -> bytes:
         pieces.append(_SQL[part])
         if part in _RESOURCES and not _RESOURCES.intersection(parts[position + 1 :]):
             made = ["moved" if name == "amended" else name for name in parts[: position + 1]]
-            pieces.append("done AS (" + " UNION ALL ".join(f"SELECT rid, updated FROM {name}" for name in made) + ")")
+            pieces.append(
+                "done AS (" + " UNION ALL ".join(f"SELECT rid, updated FROM {name}" for name in made) + ")"
+            )
     return ("WITH " + ", ".join(pieces) + " SELECT rid, updated FROM done").encode()

@@ -108,6 +108,15 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove the schema and everything in it."""
-    for table in ("secret", "idx_number", "idx_date", "idx_string", "edge", "posting", "resource_version", "resource"):
+    for table in (
+        "secret",
+        "idx_number",
+        "idx_date",
+        "idx_string",
+        "edge",
+        "posting",
+        "resource_version",
+        "resource",
+    ):
         op.execute(f"DROP TABLE {table}")
     op.execute("DROP SEQUENCE rid_seq")

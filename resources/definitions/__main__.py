@@ -13,7 +13,9 @@ def main(source: str) -> None:
     """Compile `source` and say where the result lies."""
     package = compile_package(Path(source))
     save(package, cache_file())
-    print(f"{package.name} {package.version}: {len(package.types)} types, {len(package.search)} search parameters")
+    print(
+        f"{package.name} {package.version}: {len(package.types)} types, {len(package.search)} search parameters"
+    )
 
 
 if __name__ == "__main__":

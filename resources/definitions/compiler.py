@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from resources.definitions.model import Element, Kind, Operation, OperationParam, Package, SearchParam, TypeDef
+from resources.definitions.model import (
+    Element,
+    Kind,
+    Operation,
+    OperationParam,
+    Package,
+    SearchParam,
+    TypeDef,
+)
 from resources.definitions.package import read_package
 from resources.definitions.valuesets import enumerate_valuesets
 
@@ -32,7 +40,9 @@ def compile_package(path: Path) -> Package:
         version=version,
         types=types,
         search=tuple(_search_param(r) for r in by_type.get("SearchParameter", []) if not _is_example(r)),
-        compartments=dict(_compartment(r) for r in by_type.get("CompartmentDefinition", []) if not _is_example(r)),
+        compartments=dict(
+            _compartment(r) for r in by_type.get("CompartmentDefinition", []) if not _is_example(r)
+        ),
         operations=tuple(_operation(r) for r in by_type.get("OperationDefinition", []) if not _is_example(r)),
         valuesets=enumerate_valuesets(
             _required_bindings(types), by_type.get("ValueSet", []), by_type.get("CodeSystem", [])
@@ -164,7 +174,8 @@ def _operation(json: Json) -> Operation:
         instance=json["instance"],
         affects_state=json.get("affectsState", False),
         parameters=tuple(
-            OperationParam(p["name"], p["use"], p["min"], p["max"], p.get("type", "")) for p in json.get("parameter", ())
+            OperationParam(p["name"], p["use"], p["min"], p["max"], p.get("type", ""))
+            for p in json.get("parameter", ())
         ),
     )
 

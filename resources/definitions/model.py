@@ -60,7 +60,9 @@ class TypeDef(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def by_json(self) -> dict[str, tuple[Element, str]]:
         """Map each JSON key (choices expanded: 'valueQuantity') to its element and type name."""
-        return {key: (element, code) for element in self.elements.values() for key, code in element.json_keys()}
+        return {
+            key: (element, code) for element in self.elements.values() for key, code in element.json_keys()
+        }
 
 
 class SearchParam(msgspec.Struct, frozen=True, gc=False):

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 KEPT = frozenset(
-    {"StructureDefinition", "SearchParameter", "ValueSet", "CodeSystem", "CompartmentDefinition", "OperationDefinition"}
+    {
+        "StructureDefinition",
+        "SearchParameter",
+        "ValueSet",
+        "CodeSystem",
+        "CompartmentDefinition",
+        "OperationDefinition",
+    }
 )
 
 

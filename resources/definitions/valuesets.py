@@ -36,7 +36,7 @@ class _Enumerator:
 
     def codes(self, url: str) -> Codes | None:
         """Return all (system, code) of the value set, or None where they cannot be listed."""
-        compose = self._valuesets.get(url.split("|")[0], {}).get("compose")
+        compose = self._valuesets.get(url.split("|", maxsplit=1)[0], {}).get("compose")
         if compose is None:
             return None
         codes: Codes = set()
@@ -79,7 +79,9 @@ class _Enumerator:
         return codes
 
 
-def _concepts(concepts: Iterable[Json], ancestors: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _concepts(
+    concepts: Iterable[Json], ancestors: tuple[str, ...] = ()
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     for concept in concepts:
         line = (*ancestors, *_parents(concept))
         yield concept["code"], line

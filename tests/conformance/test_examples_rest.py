@@ -30,7 +30,9 @@ async def test_all_examples_are_stored_and_read_back_equal(client: httpx.AsyncCl
                 continue
             assert put.status_code in (200, 201), (name, put.text[:1000])
             native = {"Accept": "application/fhir+json"}
-            assert unstamped(exact((await client.get(place, headers=native)).text)) == unstamped(exact(raw)), name
+            assert unstamped(exact((await client.get(place, headers=native)).text)) == unstamped(
+                exact(raw)
+            ), name
             xml = await client.get(place, headers={"Accept": "application/fhir+xml"})
             assert unstamped(parse_xml(xml.content)) == unstamped(parse_json(raw)), name
             done += 1

@@ -43,7 +43,10 @@ async def test_synthea_loads_and_reads_back_equal(client: httpx.AsyncClient) -> 
         answer = await client.post("", content=raw, headers={"Content-Type": "application/fhir+json"})
         assert answer.status_code == 200, answer.text[:2000]
         sent = exact(raw)["entry"]
-        places = [e["response"]["location"].split("/fhir/")[1].split("/_history/")[0] for e in answer.json()["entry"]]
+        places = [
+            e["response"]["location"].split("/fhir/")[1].split("/_history/")[0]
+            for e in answer.json()["entry"]
+        ]
         text = raw.decode()
         for entry, place in zip(sent, places, strict=True):
             text = text.replace(entry["fullUrl"], place)

@@ -62,7 +62,9 @@ async def load(base: str, names: itertools.count[int], ledger: Ledger, stop: asy
                 assert answer.status_code in (503, 409), answer.text
 
 
-async def round_of(server: LiveServer, ledger: Ledger, names: itertools.count[int], crash: str, seconds: float) -> None:
+async def round_of(
+    server: LiveServer, ledger: Ledger, names: itertools.count[int], crash: str, seconds: float
+) -> None:
     """Load for some time, crash in the middle of it, and bring the server back."""
     stop = asyncio.Event()
     loaders = [asyncio.create_task(load(server.base, names, ledger, stop)) for _ in range(WRITERS)]

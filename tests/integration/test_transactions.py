@@ -30,7 +30,9 @@ def observation(subject: str, **more: Any) -> Json:
     }
 
 
-def entry(method: str, url: str, resource: Json | None = None, full_url: str | None = None, **request: str) -> Json:
+def entry(
+    method: str, url: str, resource: Json | None = None, full_url: str | None = None, **request: str
+) -> Json:
     """Return a Bundle entry."""
     made: Json = {"request": {"method": method, "url": url, **request}}
     if resource is not None:
@@ -77,7 +79,9 @@ async def test_links_by_urn_are_rewritten_circular_ones_included(client: httpx.A
     assert one["response"]["status"].startswith("201") and one["response"]["location"].endswith("/_history/1")
 
 
-async def test_answers_keep_the_order_of_the_request_whatever_is_done_first(client: httpx.AsyncClient) -> None:
+async def test_answers_keep_the_order_of_the_request_whatever_is_done_first(
+    client: httpx.AsyncClient,
+) -> None:
     await client.put("Patient/order-del", json=patient("order-del", id="order-del"))
     read, made, put, gone = await ok(
         client,
@@ -91,7 +95,9 @@ async def test_answers_keep_the_order_of_the_request_whatever_is_done_first(clie
     assert (await client.get("Patient/order-del")).status_code == 410
 
 
-async def test_one_wrong_entry_leaves_nothing_behind_and_every_problem_is_named(client: httpx.AsyncClient) -> None:
+async def test_one_wrong_entry_leaves_nothing_behind_and_every_problem_is_named(
+    client: httpx.AsyncClient,
+) -> None:
     answer = await send(
         client,
         entry("POST", "Patient", patient("half")),
@@ -136,7 +142,9 @@ async def test_a_conditional_reference_must_match_exactly_one(client: httpx.Asyn
     value = f"condref-{copies}"
     for _ in range(copies):
         await client.post("Patient", json=patient(value))
-    answer = await send(client, entry("POST", "Observation", observation(f"Patient?identifier={SYSTEM}|{value}")))
+    answer = await send(
+        client, entry("POST", "Observation", observation(f"Patient?identifier={SYSTEM}|{value}"))
+    )
     assert answer.status_code == 412
     assert f"identifier={SYSTEM}|{value}" in answer.json()["issue"][0]["diagnostics"]
 
@@ -147,7 +155,9 @@ async def test_if_match_is_weighed_inside_the_transaction(client: httpx.AsyncCli
     answer = await send(client, entry("POST", "Patient", patient("im-other")), bad)
     assert answer.status_code == 412
     assert await total(client, f"Patient?identifier={SYSTEM}|im-other") == 0
-    (done,) = await ok(client, entry("PUT", "Patient/im", patient("im", id="im", active=True), ifMatch='W/"1"'))
+    (done,) = await ok(
+        client, entry("PUT", "Patient/im", patient("im", id="im", active=True), ifMatch='W/"1"')
+    )
     assert done["resource"]["meta"]["versionId"] == "2"
 
 
@@ -173,7 +183,9 @@ async def test_patches_travel_as_parameters_or_in_a_binary(client: httpx.AsyncCl
         "contentType": "application/json-patch+json",
         "data": base64.b64encode(operations).decode(),
     }
-    one, two = await ok(client, entry("PATCH", "Patient/p1", parameters), entry("PATCH", "Patient/p2", binary))
+    one, two = await ok(
+        client, entry("PATCH", "Patient/p1", parameters), entry("PATCH", "Patient/p2", binary)
+    )
     assert (one["resource"]["gender"], two["resource"]["gender"]) == ("female", "other")
 
 
@@ -199,12 +211,16 @@ async def test_conditional_update_and_delete_find_their_resource(client: httpx.A
     assert (await client.get("Patient/cd")).status_code == 410
 
 
-async def test_version_specific_links_stay_version_specific_and_canonicals_stay(client: httpx.AsyncClient) -> None:
+async def test_version_specific_links_stay_version_specific_and_canonicals_stay(
+    client: httpx.AsyncClient,
+) -> None:
     urn = "urn:uuid:9d7f1f0e-0000-4000-8000-000000000002"
     seen = observation(urn + "/_history/1", derivedFrom=[{"reference": urn}])
     seen["instantiatesCanonical"] = urn
     seen.pop("instantiatesCanonical")
-    made, note = await ok(client, entry("POST", "Patient", patient("vs"), urn), entry("POST", "Observation", seen))
+    made, note = await ok(
+        client, entry("POST", "Patient", patient("vs"), urn), entry("POST", "Observation", seen)
+    )
     assert note["resource"]["subject"]["reference"] == f"Patient/{made['resource']['id']}/_history/1"
 
 
@@ -227,7 +243,9 @@ async def test_thirty_equal_conditional_transactions_leave_one_resource(client: 
     assert await total(client, f"Patient?identifier={SYSTEM}|race-t") == 1
 
 
-async def test_transactions_that_touch_the_same_rows_in_other_orders_all_commit(client: httpx.AsyncClient) -> None:
+async def test_transactions_that_touch_the_same_rows_in_other_orders_all_commit(
+    client: httpx.AsyncClient,
+) -> None:
     names = [f"dl{i}" for i in range(6)]
     for name in names:
         await client.put(f"Patient/{name}", json=patient(name, id=name))
@@ -271,7 +289,9 @@ async def test_a_batch_answers_each_entry_on_its_own(client: httpx.AsyncClient) 
         ({"resourceType": "Bundle", "type": "transaction", "entry": "no"}, 400),
     ],
 )
-async def test_a_bundle_that_cannot_be_done_says_why(client: httpx.AsyncClient, bundle: Json, status: int) -> None:
+async def test_a_bundle_that_cannot_be_done_says_why(
+    client: httpx.AsyncClient, bundle: Json, status: int
+) -> None:
     answer = await client.post("", json=bundle)
     assert answer.status_code == status, answer.text
     assert answer.json()["issue"][0]["diagnostics"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 
@@ -26,7 +27,9 @@ def rows(**given: object) -> IndexRows:
         present=[7],
         strings=[(7, "ann", "Ann")],
         dates=[(8, 1, 2)],
-        numbers=[Numeric(9, Decimal("1.50"), Decimal("1.50"), 77, Decimal("0.0015"), Decimal("0.0015"), None)],
+        numbers=[
+            Numeric(9, Decimal("1.50"), Decimal("1.50"), 77, Decimal("0.0015"), Decimal("0.0015"), None)
+        ],
         edges=[(12, "Patient", "other")],
     )
     for name, value in given.items():
@@ -75,7 +78,9 @@ async def test_a_create_writes_one_row_and_its_index(store: Store) -> None:
         row = await read.current(conn, "Patient", "a")
     assert row == written[0]
     assert row.version == 1 and row.live and row.method == POST
-    assert row.json().startswith(b'{"resourceType":"Patient","id":"a","meta":{"versionId":"1","lastUpdated":"20')
+    assert row.json().startswith(
+        b'{"resourceType":"Patient","id":"a","meta":{"versionId":"1","lastUpdated":"20'
+    )
     assert row.json().endswith(b'Z"},"active":true}')
     assert await counts(store) == {
         "posting": 2, "edge": 1, "idx_string": 1, "idx_date": 1, "idx_number": 1, "resource_version": 0,
@@ -161,7 +166,7 @@ async def test_fifty_writers_of_one_resource_make_fifty_versions_without_gap(sto
     async with store.pool.connection() as conn:
         page = await history.page(conn, history.Slice(type=PATIENT), 100)
     assert [row.version for row in page] == list(range(51, 0, -1))
-    assert all(a.updated > b.updated for a, b in zip(page, page[1:], strict=False))
+    assert all(a.updated > b.updated for a, b in itertools.pairwise(page))
     assert (await counts(store))["posting"] == 2
 
 
