@@ -17,7 +17,7 @@ from fhir_server.search.sink import Sink
 from fhir_server.search.sql import Sql, Test, any_of
 from fhir_server.search.values import bad_value, piped
 from fhir_server.storage.rows import Numeric
-from resources.fhirpath.ports import PORTS
+from terminology import ucum
 
 UCUM = "http://unitsofmeasure.org"
 CURRENCY = "urn:iso:std:iso:4217"
@@ -87,9 +87,7 @@ def canonical(
 
 
 def _canonical(value: Decimal, code: str) -> tuple[Decimal, str] | None:
-    if PORTS.canonical is None:
-        return None
-    found = PORTS.canonical(value if value.is_finite() else Decimal(1), code)
+    found = ucum.canonical(value if value.is_finite() else Decimal(1), code)
     return found if found is None or value.is_finite() else (value, found[1])
 
 
