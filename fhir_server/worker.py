@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -51,6 +52,7 @@ def run_worker(
     """Serve HTTP on `listener` until SIGTERM, or until the supervisor is gone."""
     settings = app.fhir.settings
     logs.configure(settings.log_level)
+    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLogger().level))
     config = uvicorn.Config(
         app,
         http="httptools",

@@ -124,7 +124,7 @@ def _database(settings: Settings) -> list[Finding]:
     ):
         number = conn.info.server_version
         names = ("fsync", "synchronous_commit", "full_page_writes", "server_encoding")
-        rows = dict(
+        rows: dict[str, str] = dict(
             conn.execute(
                 "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(names),)
             ).fetchall()

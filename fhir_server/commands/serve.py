@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from fhir_server.commands import database
-from fhir_server.commands.terminal import err, fail, say
+from fhir_server.commands.terminal import fail, say
 from fhir_server.settings import Settings
 from fhir_server.setup.definitions import SetupError, ensure_definitions
 from fhir_server.storage.embedded import EmbeddedError, EmbeddedPostgres
@@ -73,13 +73,13 @@ def _supervise(
         elif loader is not None:
             loader.begin(url)
         else:
-            err.print(banner(url), markup=False)
+            say(banner(url))
 
     def tick() -> None:
         if server is not None:
             keep_alive(server)
         if loader is not None and loader.just_ended():
-            err.print(banner(url), markup=False)
+            say(banner(url))
 
     try:
         Supervisor(settings, listener, every_tick=tick, when_ready=ready).run()

@@ -11,10 +11,10 @@ err = Console(stderr=True, highlight=False)
 
 def say(text: str) -> None:
     """Tell what is going on."""
-    err.print(text, markup=False)
+    err.print(text, markup=False, soft_wrap=True)
 
 
 def fail(text: str, code: int = 1) -> typer.Exit:
     """Tell why it ends here, and return what to raise."""
-    err.print(text, style="bold red", markup=False)
+    err.print(text, style="bold red", markup=False, soft_wrap=True)
     return typer.Exit(code)

@@ -1,0 +1,202 @@
+"""`healthbuddy serve` starts from nothing, survives the death of any of its processes, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from fhir_server.storage.embedded import EmbeddedPostgres
+
+PATIENT = {"resourceType": "Patient", "id": "one", "name": [{"family": "Kept"}]}
+
+
+class Served:
+    """A running `healthbuddy serve`."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        read, write = os.pipe()
+        environment = {**os.environ, "HEALTHBUDDY_DATA_DIR": str(folder), "HEALTHBUDDY_SHUTDOWN_S": "5"}
+        environment["HEALTHBUDDY_POSTGRES_OPTIONS"] = '{"shared_buffers": "64MB"}'
+        command = [
+            sys.executable,
+            "-m",
+            "fhir_server.cli",
+            "serve",
+            "--port=0",
+            "--no-demo",
+            f"--ready-fd={write}",
+        ]
+        self.process = subprocess.Popen(
+            [*command, *options],
+            env=environment,
+            pass_fds=(write,),
+            stderr=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        os.close(write)
+        with os.fdopen(read) as ready:
+            self.base = ready.readline().strip()
+        assert self.base, self.process.communicate()[1].decode()
+        self.postgres = EmbeddedPostgres(folder / "postgres")
+
+    def children(self) -> list[int]:
+        return sorted(child.pid for child in psutil.Process(self.process.pid).children())
+
+    def listening(self) -> list[int]:
+        return [
+            pid
+            for pid in self.children()
+            if any(c.status == "LISTEN" for c in psutil.Process(pid).net_connections("tcp"))
+        ]
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.base}/{path}", timeout=20)
+
+    def end(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+def eventually(check: Callable[[], bool], seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if check():
+                return True
+        except (httpx.HTTPError, psutil.Error):
+            pass
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="hb-serve-"))
+    path.chmod(0o711)
+    yield path
+    EmbeddedPostgres(path / "postgres").stop(force=True)
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def shared(folder: Path) -> Iterator[Served]:
+    server = Served(folder, "--workers=2")
+    assert httpx.put(f"{server.base}/Patient/one", json=PATIENT, timeout=20).is_success
+    yield server
+    server.end()
+
+
+def test_it_serves_what_was_written(shared: Served) -> None:
+    answer = shared.get("Patient/one")
+    assert (answer.status_code, answer.json()["name"]) == (200, [{"family": "Kept"}])
+
+
+def test_each_worker_has_a_lane(shared: Served) -> None:
+    assert len(shared.children()) == 4
+    assert len(shared.listening()) == 2
+
+
+def test_a_large_bundle_goes_through_a_lane(shared: Served) -> None:
+    entries = [
+        {
+            "resource": {"resourceType": "Basic", "id": f"b{n}", "code": {"text": "x" * 500}},
+            "request": {"method": "PUT", "url": f"Basic/b{n}"},
+        }
+        for n in range(800)
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = httpx.post(shared.base, json=bundle, timeout=60)
+    assert answer.status_code == 200, answer.text[:500]
+    assert len(answer.json()["entry"]) == 800
+    refused = httpx.post(shared.base, json={**bundle, "entry": entries + entries[:1]}, timeout=60)
+    assert (refused.status_code, refused.json()["resourceType"]) == (400, "OperationOutcome")
+
+
+@pytest.mark.parametrize("which", ["web", "lane"])
+def test_a_killed_process_is_replaced(shared: Served, which: str) -> None:
+    before = shared.children()
+    web = shared.listening()
+    victim = web[0] if which == "web" else next(pid for pid in before if pid not in web)
+    os.kill(victim, signal.SIGKILL)
+    assert eventually(lambda: len(shared.children()) == 4 and victim not in shared.children())
+    assert eventually(lambda: len(shared.listening()) == 2)
+    assert all(eventually(lambda: shared.get("Patient/one").status_code == 200) for _ in range(4))
+
+
+def test_a_killed_database_comes_back_while_the_server_runs(shared: Served) -> None:
+    killed = shared.postgres.status().pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    assert eventually(
+        lambda: shared.get("Patient/one").status_code == 200 and shared.postgres.status().pid != killed
+    )
+
+
+def test_the_port_of_a_running_server_is_refused_with_a_hint(shared: Served) -> None:
+    port = shared.base.split(":")[2].split("/")[0]
+    command = [sys.executable, "-m", "fhir_server.cli", "serve", f"--port={port}", "--no-demo"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "is taken" in done.stderr
+    assert "choose another port" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_any_address_but_loopback_is_refused_with_the_reason(host: str) -> None:
+    command = [sys.executable, "-m", "fhir_server.cli", "serve", "--host", host, "--no-demo"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "no authorization yet" in done.stderr
+
+
+def test_a_running_request_finishes_before_the_server_ends(shared: Served) -> None:
+    host, port = shared.base.removeprefix("http://").removesuffix("/fhir").split(":")
+    body = b'{"resourceType":"Basic","id":"late","code":{"text":"x"}}'
+    with socket.create_connection((host, int(port)), timeout=10) as wire:
+        head = f"PUT /fhir/Basic/late HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        head += "Content-Type: application/fhir+json\r\n\r\n"
+        wire.sendall(head.encode() + body[:10])
+        time.sleep(0.2)
+        shared.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        wire.sendall(body[10:])
+        assert wire.recv(4096).startswith(b"HTTP/1.1 201")
+    assert shared.end() == 0
+    assert shared.postgres.status().pid is None
+
+
+def test_after_the_kill_of_the_server_nothing_of_it_stays_and_the_next_start_has_the_data(
+    folder: Path,
+) -> None:
+    server = Served(folder, "--workers=1")
+    children = server.children()
+    assert (
+        httpx.put(f"{server.base}/Patient/two", json={**PATIENT, "id": "two"}, timeout=20).status_code == 201
+    )
+    server.process.kill()
+    server.process.communicate()
+    assert eventually(
+        lambda: (
+            not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in children)
+        )
+    )
+    again = Served(folder, "--workers=1")
+    try:
+        assert again.get("Patient/two").status_code == 200
+    finally:
+        assert again.end() == 0
+    assert again.postgres.status().pid is None
