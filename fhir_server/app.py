@@ -22,7 +22,10 @@ from fhir_server.search.context import configure
 from fhir_server.settings import Settings
 from fhir_server.storage.store import Store
 from fhir_server.version import NAME, VERSION
+from resources import fhirpath
 from resources.definitions import definitions
+from resources.validate.narrative import div_problem
+from terminology import ucum
 
 
 class App(FastAPI):
@@ -45,6 +48,7 @@ class App(FastAPI):
 
 def create_app(settings: Settings) -> App:
     """Return the ASGI app; its lifespan opens and closes the storage."""
+    fhirpath.register(canonical=ucum.canonical, html_problem=div_problem)
     app = App(title=NAME, version=VERSION, lifespan=_lifespan, openapi_url="/openapi.json", redoc_url=None)
     access = AccessLog(sys.stderr.buffer if settings.access_log else None)
     app.fhir = FhirServer(settings, rest_config(settings), HANDLERS, access)

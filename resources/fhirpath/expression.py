@@ -68,7 +68,7 @@ class Expression:
     def _run_direct(self, direct: Direct, resource: Json) -> list[Any]:
         try:
             return [value for value, _ in direct(resource)[0]]
-        except (TypeError, AttributeError, KeyError, IndexError, ValueError) as problem:
+        except (TypeError, AttributeError, LookupError, ValueError) as problem:
             raise evaluation_error(
                 f"the resource has not the shape of its type ({problem})", self.text
             ) from None
@@ -119,7 +119,7 @@ class Expression:
             raise evaluation_error("a number out of range", self.text) from None
         except RecursionError:
             raise too_costly("nested too deep") from None
-        except (TypeError, AttributeError, KeyError, ValueError) as problem:
+        except (TypeError, AttributeError, LookupError, ValueError, OverflowError) as problem:
             raise evaluation_error(
                 f"the resource has not the shape of its type ({problem})", self.text
             ) from None

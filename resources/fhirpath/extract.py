@@ -29,7 +29,7 @@ def extractor(
     def extract(resource: dict[str, Any]) -> Extracted:
         try:
             return [pair for pair in zip(keys, run(resource), strict=True) if pair[1]]
-        except (TypeError, AttributeError, KeyError, IndexError, ValueError) as problem:
+        except (TypeError, AttributeError, LookupError, ValueError) as problem:
             raise evaluation_error(f"the resource has not the shape of a {type_name} ({problem})") from None
 
     return extract

@@ -99,7 +99,8 @@ def _numbers(one: Any, other: Any) -> bool:
     return all(isinstance(v, (int, Decimal)) and not isinstance(v, bool) for v in (one, other))
 
 
-def _bounded(value: int | Decimal) -> int | Decimal | None:
+def bounded(value: int | Decimal) -> int | Decimal | None:
+    """Return a number, None for an integer of more than 32 bits."""
     return None if isinstance(value, int) and not -_INTEGER_MAX - 1 <= value <= _INTEGER_MAX else value
 
 
@@ -109,7 +110,7 @@ def _mismatch(symbol: str, one: Any, other: Any) -> Exception:
 
 def _add(one: Any, other: Any) -> Any:
     if _numbers(one, other):
-        return _bounded(one + other)
+        return bounded(one + other)
     if isinstance(one, str) and isinstance(other, str):
         return one + other
     if isinstance(one, Temporal) and isinstance(other, Quantity):
@@ -121,7 +122,7 @@ def _add(one: Any, other: Any) -> Any:
 
 def _subtract(one: Any, other: Any) -> Any:
     if _numbers(one, other):
-        return _bounded(one - other)
+        return bounded(one - other)
     if isinstance(one, Temporal) and isinstance(other, Quantity):
         return _moved(one, other, -1)
     if isinstance(one, Quantity) and isinstance(other, Quantity):
@@ -151,7 +152,7 @@ def _moved(moment: Temporal, amount: Quantity, sign: int) -> Temporal | None:
 
 def _multiply(one: Any, other: Any) -> Any:
     if _numbers(one, other):
-        return _bounded(one * other)
+        return bounded(one * other)
     pair = _as_quantities(one, other)
     if pair is None:
         raise _mismatch("*", one, other)
@@ -182,7 +183,7 @@ def _as_quantities(one: Any, other: Any) -> tuple[Quantity, Quantity] | None:
 def _integer_divide(one: Any, other: Any) -> Any:
     if not _numbers(one, other):
         raise _mismatch("div", one, other)
-    return None if other == 0 else _bounded(int(Decimal(one) / Decimal(other)))
+    return None if other == 0 else bounded(int(Decimal(one) / Decimal(other)))
 
 
 def _modulo(one: Any, other: Any) -> Any:

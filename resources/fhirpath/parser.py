@@ -30,6 +30,7 @@ from resources.fhirpath.temporal import Temporal
 MAX_LENGTH = 20_000
 MAX_DEPTH = 60
 MAX_CHAIN = 100
+MAX_DIGITS = 60
 
 _LEVELS: tuple[frozenset[str], ...] = (
     frozenset(["implies"]),
@@ -183,7 +184,10 @@ class _Parser:
         raise self.unexpected(token)
 
     def number(self) -> Expr:
-        text = self.next().text
+        start = self.next()
+        text = start.text
+        if len(text) > MAX_DIGITS or ("." not in text and int(text) > 2**31):
+            raise syntax_error(self.expression, start.position, "a number that is too large")
         value = Decimal(text) if "." in text else int(text)
         token = self.now
         if token.kind == "string":

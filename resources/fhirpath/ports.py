@@ -19,7 +19,8 @@ class Ports:
 
     Shape:  `canonical(value, UCUM code)` gives value and unit in base units, None for no UCUM code;
             `member_of(code | Coding | CodeableConcept, value set url)` and `subsumes(a, b)` give None when unknown;
-            `conforms_to(element, profile url)` gives None for an unknown profile
+            `conforms_to(element, profile url)` gives None for an unknown profile; `html_problem(div)` says why a
+            narrative is not allowed, '' where it is
     """
 
     canonical: Callable[[Decimal, str], tuple[Decimal, str] | None] | None = None
@@ -27,6 +28,7 @@ class Ports:
     subsumes: Callable[[Any, Any], bool | None] | None = None
     conforms_to: Callable[[Json, str], bool | None] | None = None
     resolve: Callable[[str], Json | None] | None = None
+    html_problem: Callable[[str], str] | None = None
 
 
 PORTS = Ports()

@@ -21,6 +21,8 @@ _MAX_ZONE_SPREAD = timedelta(hours=26)
 """Two clocks with an unknown zone can differ by −12 to +14 hours."""
 
 _MONTHS_PER_YEAR, _DAYS_PER_YEAR, _DAYS_PER_MONTH = 12, 365, 30
+_FURTHEST = Decimal(10) ** 15
+"""More of any unit than lies between the years 1 and 9999."""
 _LEAST = (1, 1, 1, 0, 0, 0)
 _SECONDS = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 _FINEST = {"year": 1, "month": 2, "week": 3, "day": 3, "hour": 4, "minute": 5, "second": 6, "millisecond": 6}
@@ -122,6 +124,8 @@ class Temporal:
         Shape:  a unit finer than the precision is first turned into whole units of that precision
         Errors: ValueError where a Time is moved by days or more
         """
+        if abs(amount) > _FURTHEST:
+            return None
         if unit == "millisecond":
             amount, unit = amount / 1000, "second"
         if unit != "second":

@@ -110,6 +110,8 @@ def _register(name: str, convert: Callable[[Any], Any]) -> None:
     def _to(env: Environment, items: Items) -> Items:
         value = single(items, f"to{name}()")
         found = None if value is None else convert(value)
+        if isinstance(found, str):
+            found = env.text(found)
         return [] if found is None else [found]
 
     @function(f"convertsTo{name}")

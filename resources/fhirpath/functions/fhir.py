@@ -184,6 +184,14 @@ def _conforms_to(env: Environment, items: Items, profile: Items) -> Items:
     return [answer]
 
 
+@function("htmlChecks")
+def _html_checks(env: Environment, items: Items) -> Items:
+    """Return whether every narrative of the input holds allowed XHTML only (invariant txt-1)."""
+    if PORTS.html_problem is None:
+        raise evaluation_error("htmlChecks() needs the narrative checker, which is not registered")
+    return [all(not PORTS.html_problem(_value(item)) for item in items)] if items else []
+
+
 @function("checkModifiers", 0, 32)
 def _check_modifiers(env: Environment, items: Items, *allowed: Items) -> Items:
     """Return whether every modifier extension of the input is among `allowed`."""

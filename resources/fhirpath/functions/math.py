@@ -61,7 +61,8 @@ def _whole(name: str, rounding: str) -> None:
             return []
         if isinstance(value, Quantity):
             return [Quantity(value.value.to_integral_value(rounding), value.unit, value.calendar)]
-        return [int(Decimal(value).to_integral_value(rounding))]
+        whole = Decimal(value).to_integral_value(rounding)
+        return [int(whole)] if abs(whole) < 2**31 else [whole]
 
 
 _whole("ceiling", ROUND_CEILING)

@@ -175,3 +175,26 @@ def test_a_thing_that_is_no_resource_is_refused(resource: dict[str, Any]) -> Non
     for expression in ("Patient.name.given", "name.given.trace('x')", "descendants().given"):
         with pytest.raises(FhirError):
             _evaluate(expression, resource)
+
+
+def test_the_narrative_port_answers_html_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = patient(text={"status": "generated", "div": "<div>ok</div>"})
+    with pytest.raises(FhirError):
+        _evaluate("text.div.htmlChecks()", resource)
+    monkeypatch.setattr(PORTS, "html_problem", lambda div: "" if "ok" in div else "a script")
+    assert _evaluate("text.div.htmlChecks()", resource) == [True]
+    resource["text"]["div"] = "<div><script/></div>"
+    assert _evaluate("text.div.htmlChecks()", resource) == [False]
+
+
+@pytest.mark.parametrize("number", ["9" * 61, "2147483649", "1." + "0" * 60])
+def test_a_number_too_large_is_refused(number: str) -> None:
+    with pytest.raises(FhirError):
+        _evaluate(number)
+
+
+def test_huge_numbers_of_a_resource_do_not_stop_the_evaluation() -> None:
+    resource = observation(valueQuantity={"value": Decimal("1E+99999")})
+    assert _evaluate("Observation.value.value.ceiling() > 5", resource) == [True]
+    assert _evaluate("@2012 + Observation.value.value.toQuantity('year')", resource) == []
+    assert len(_evaluate("Observation.value.value.toString()", resource)[0]) == 100_000
