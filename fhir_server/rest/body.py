@@ -34,7 +34,7 @@ async def read_body(
     Errors: 413 too-long, 415 not-supported encoding, 400 structure, 408 timeout, 503 throttled; DisconnectedError
     """
     announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced[:18]) > limit:
+    if announced.isascii() and announced.isdigit() and int(announced[:18]) > limit:
         raise too_large(limit)
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip"):

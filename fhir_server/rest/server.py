@@ -101,6 +101,8 @@ class FhirServer:
         await self.gate.enter()
         try:
             request = request_of(call, body)
+            if request.query is not call.query and request.method != call.method:
+                answer = call.answer = negotiate(call.headers.get("accept"), request.query)
             if self.lane is not None and len(request.body) > self.heavy_from:
                 result = await self.lane.submit(request)
             else:

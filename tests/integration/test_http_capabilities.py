@@ -65,6 +65,12 @@ async def test_an_interaction_without_handler_is_not_claimed_and_not_served(data
     assert answer.status_code == 404
 
 
+async def test_an_interaction_that_is_only_refused_is_not_claimed(web: httpx.AsyncClient) -> None:
+    claimed = (await web.get("metadata")).json()["rest"][0]["interaction"]
+    assert {entry["code"] for entry in claimed} == {"transaction", "batch", "history-system"}
+    assert (await web.get("?name=x")).status_code == 400
+
+
 async def test_search_parameters_and_includes_are_those_of_the_registry(web: httpx.AsyncClient) -> None:
     resources = (await web.get("metadata")).json()["rest"][0]["resource"]
     observation = next(entry for entry in resources if entry["type"] == "Observation")
