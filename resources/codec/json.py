@@ -46,13 +46,12 @@ def parse_json(data: bytes) -> dict[str, Any]:
         again = _encode(value)
     except _REFUSED as error:
         raise json_problem(data, str(error)) from None
-    if again != data:
-        if _lost_strings(data, again):
-            raise json_problem(data, "a key occurs twice")
-        if _MINUS_ZERO.search(data):
-            value = json.loads(data, parse_float=_decimal, parse_int=_integer)
+    if again != data and _lost_strings(data, again):
+        raise json_problem(data, "a key occurs twice")
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and too_deep(value):
         raise json_problem(data, "nested too deeply")
+    if again != data and _MINUS_ZERO.search(data):
+        value = json.loads(data, parse_float=_decimal, parse_int=_integer)
     return value
 
 

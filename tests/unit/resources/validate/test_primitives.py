@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.definitions import definitions
@@ -108,6 +108,7 @@ def test_wrong_values_do_not_pass(name: str, value: Any) -> None:
     assert not holds(PRIMITIVES[name].check, value)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 9999), st.integers(0, 13), st.integers(0, 32))
 def test_dates_pass_exactly_where_the_calendar_has_them(year: int, month: int, day: int) -> None:
     real = year >= 1 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
@@ -117,6 +118,7 @@ def test_dates_pass_exactly_where_the_calendar_has_them(year: int, month: int, d
     assert holds(PRIMITIVES["instant"].check, f"{text}T12:00:00Z") is real
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(PRIMITIVES)),
     st.text() | st.integers() | st.none() | st.lists(st.integers(), max_size=1),
