@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from resources.definitions import Element, TypeDef, definitions
 from resources.outcome import FhirError
-from resources.patch.tree import read_primitives, write_primitives
+from resources.patch.tree import read_list, read_primitives, write_primitives
 
 Json = dict[str, Any]
 _QUANTITIES = frozenset({"Quantity", "Age", "Count", "Distance", "Duration"})
@@ -148,7 +148,7 @@ def put(holder: Json, element: Element, content: Content) -> None:
             holder, content.key, [*read_primitives(holder, content.key), (content.value, content.extra)]
         )
     else:
-        holder.setdefault(content.key, []).append(content.value)
+        holder[content.key] = [*read_list(holder, content.key), content.value]
 
 
 def set_single(holder: Json, content: Content) -> None:

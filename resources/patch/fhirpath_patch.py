@@ -31,6 +31,7 @@ from resources.patch.content import (
 from resources.patch.tree import (
     check_depth,
     clone,
+    read_list,
     read_primitives,
     without_empties,
     write_primitives,
@@ -38,7 +39,7 @@ from resources.patch.tree import (
 
 Json = dict[str, Any]
 MAX_OPERATIONS = 1_000
-MAX_SECONDS = 2.0
+MAX_SECONDS = 1.0
 """What all paths of one patch may take together."""
 
 _LAST_STEP = re.compile(r"(?:(?P<parent>.+)\.)?`?(?P<name>[A-Za-z][A-Za-z0-9]*)`?", re.DOTALL)
@@ -171,9 +172,7 @@ class _List(NamedTuple):
         """Return the items; of primitives (value, `_` sibling) pairs."""
         name = self.element.name
         return (
-            read_primitives(self.holder, name)
-            if is_primitive(self.element)
-            else list(self.holder.get(name, ()))
+            read_primitives(self.holder, name) if is_primitive(self.element) else read_list(self.holder, name)
         )
 
     def write(self, items: list[Any]) -> None:
@@ -211,7 +210,12 @@ class _Patcher:
         if left <= 0:
             raise refused("too-costly", f"the paths of the patch take more than {MAX_SECONDS} seconds")
         limits = Limits(steps=USER.steps, seconds=min(left, USER.seconds), text=USER.text)
-        items = fhirpath.compile(path).items(self.resource, {}, None, limits, False, None)
+        try:
+            items = fhirpath.compile(path).items(self.resource, {}, None, limits, False, None)
+        except FhirError as error:
+            raise FhirError(
+                422 if error.issues[0].code == "too-costly" else 400, issues=error.issues
+            ) from None
         if not all(type(item) is Node for item in items):
             raise refused("processing", "the path yields a computed value, not an element of the resource")
         return items

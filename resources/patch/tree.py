@@ -106,7 +106,18 @@ def _array(holder: dict[str, Any], key: str) -> list[Any]:
 
 def read_primitives(holder: dict[str, Any], key: str) -> list[tuple[Any, Any]]:
     """Return the (value, its `_` sibling) pairs of a repeating primitive, None where one is missing."""
-    return list(zip_longest(_array(holder, key), _array(holder, "_" + key)))
+    return list(zip_longest(read_list(holder, key), read_list(holder, "_" + key)))
+
+
+def read_list(holder: dict[str, Any], key: str) -> list[Any]:
+    """Return a copy of the array `holder[key]`, empty where it is missing.
+
+    Errors: FhirError 422 where it is no array: an earlier operation may have put anything there
+    """
+    value = holder.get(key, [])
+    if type(value) is not list:
+        raise FhirError(422, "structure", f"{key} is not an array")
+    return list(value)
 
 
 def write_primitives(holder: dict[str, Any], key: str, pairs: list[tuple[Any, Any]]) -> None:

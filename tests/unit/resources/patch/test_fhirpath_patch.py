@@ -221,6 +221,49 @@ def test_anything_but_parameters_is_400() -> None:
         assert caught.value.status == 400
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        7,
+        "abc",
+        {"given": 7},
+        [7, None],
+        [{"given": "ab", "_given": 3}],
+        [[]],
+        [{"given": [{}], "_given": [7]}],
+    ],
+)
+def test_malformed_values_of_earlier_operations_raise_only_fhir_errors(name: Any) -> None:
+    contained = {"resource": {"resourceType": "Patient", "name": name}}
+    first = operation("add", "Patient", contained, name="contained")
+    human, text = {"valueHumanName": {"family": "x"}}, {"valueString": "x"}
+    refusals = 0
+    for path in ("Patient.contained", "Patient.contained.name", "Patient.contained.name[0].given"):
+        for second in (
+            operation("add", path, human, name="name"),
+            operation("add", path, text, name="given"),
+            operation("add", path, text, name="id"),
+            operation("insert", path, text, index=0),
+            operation("insert", path, human, index=0),
+            operation("replace", path + "[0]", text),
+            operation("replace", path + "[0]", human),
+            operation("move", path, source=0, destination=0),
+            operation("delete", path + "[0]"),
+        ):
+            try:
+                patch(patient(), first, second)
+            except FhirError as error:
+                refusals += error.status in (400, 422)
+    assert refusals > 0
+
+
+def test_paths_that_cost_too_much_are_refused() -> None:
+    resource = patient(name=[{"family": f"A{number}"} for number in range(2000)], gender="male")
+    cheap = operation("replace", "Patient.descendants().where($this = 'male')", {"valueCode": "male"})
+    error = refusal(resource, *[cheap] * 1000)
+    assert (error.status, error.issues[0].code) == (422, "too-costly")
+
+
 names = st.lists(st.fixed_dictionaries({"family": st.text(min_size=1, max_size=5)}), max_size=4)
 
 
