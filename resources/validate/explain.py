@@ -88,7 +88,8 @@ class _Explainer:
         for key in value:
             name = key[1:] if key[:1] == "_" else key
             if name not in known and not (key == "resourceType" and is_resource(typedef.name)):
-                self._say("structure", f"{path}.{name}", f"Unknown element {_shown(key)} in {typedef.name}")
+                where = f"{path}.{name[:_SHOWN]}"
+                self._say("structure", where, f"Unknown element {_shown(key)} in {typedef.name}")
             elif name != key and not extensible(*known[name]):
                 self._say(
                     "structure", f"{path}.{name}", f"{_shown(key)}: {name!r} cannot carry an id or extensions"
@@ -230,8 +231,11 @@ def _shown(value: Any) -> str:
         text = f"{Decimal(value):.6E}" if value.__abs__() > 10**20 else str(value)
     elif isinstance(value, (dict, list)):
         return _kind(value)
+    elif isinstance(value, str):
+        start = value[: _SHOWN + 1]
+        text = json.dumps(start, ensure_ascii=not start.isprintable())
     else:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from resources.outcome import FhirError
+from resources.codec.json import dump_json
+from resources.outcome import FhirError, operation_outcome
 from resources.validate import accepts, check, explain
 from resources.validate.explain import MAX_ISSUES, errors
 
@@ -357,6 +358,13 @@ def test_the_list_of_problems_has_an_end() -> None:
     issues = explain(patient(name=[{"family": 1}] * (MAX_ISSUES + 5)))
     assert len(issues) == MAX_ISSUES + 1
     assert issues[-1].severity == "information"
+
+
+def test_a_problem_is_told_shortly_and_in_text_that_json_can_hold() -> None:
+    issues = explain(patient(**{"k" * 10_000: 1, "gender": "x" * 10_000, "language": "a\ud800\x00 "}))
+    assert len(issues) == 3
+    assert all(len(issue.text) + len(issue.expression[0]) < 300 for issue in issues)
+    assert dump_json(operation_outcome(issues))
 
 
 DIVS_REFUSED = [
