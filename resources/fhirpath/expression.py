@@ -132,7 +132,6 @@ def _root(resource: Json, type_name: str | None) -> Node:
     return Node(resource, kind_of(name))
 
 
-@lru_cache(maxsize=8192)
 def compile(expression: str, *, lenient: bool = False) -> Expression:  # noqa: A001
     """Return the compiled expression, from a cache where it was compiled before.
 
@@ -140,4 +139,16 @@ def compile(expression: str, *, lenient: bool = False) -> Expression:  # noqa: A
     Errors: FhirError 400 'invalid' with the position
     Source: http://hl7.org/fhirpath/N1/, http://hl7.org/fhir/R4/fhirpath.html
     """
+    if len(expression) <= _SHORT:
+        return _compiled_short(expression, lenient)
+    return _compiled_long(expression, lenient) if len(expression) <= _LONG else _compiled(expression, lenient)
+
+
+def _compiled(expression: str, lenient: bool) -> Expression:
     return Expression(expression, parse(expression), lenient)
+
+
+_SHORT, _LONG = 300, 5_000
+"""Lengths up to which many, and few, compiled expressions are kept: clients send them too, and memory is finite."""
+_compiled_short = lru_cache(maxsize=4096)(_compiled)
+_compiled_long = lru_cache(maxsize=128)(_compiled)
