@@ -307,14 +307,16 @@ def social(chart: Chart, visit: Visit, name: str, code: Code, value: Json, **mor
     )
 
 
-def clinical(chart: Chart, visit: Visit, kind: tuple[str, str], code: Code, value: Json, **more: Any) -> str:
-    """Return the reference of a clinical result (imaging, exam, procedure …)."""
+def clinical(
+    chart: Chart, visit: Visit, kind: tuple[str, str], code: Code | str, value: Json, **more: Any
+) -> str:
+    """Return the reference of a clinical result (imaging, exam …); a code may be words alone."""
     return observe(
         chart,
         visit,
         ("us-core-observation-clinical-result",),
         [basics.category(*kind)],
-        basics.concept(code),
+        basics.concept(text=code) if isinstance(code, str) else basics.concept(code),
         value,
         10,
         **more,

@@ -21,13 +21,13 @@ def _plan(sex: str, youngest: float, oldest: float, stories: str, traits: str = 
 
 
 PLANS: tuple[Plan, ...] = (
-    _plan("male", 55, 64, "adult diabetes hypertension lipids", "detailed ex-smoker obese"),
+    _plan("male", 55, 64, "adult diabetes hypertension lipids", "ex-smoker obese"),
     _plan("female", 0.9, 1.6, "birth growth", "detailed"),
     _plan("male", 7, 10, "growth asthma", "detailed allergic"),
     _plan("female", 27, 34, "adult pregnancy", "partner detailed"),
     _plan("female", 42, 52, "adult thyroid", "renamed"),
     _plan("male", 68, 76, "adult hypertension kidney", "former-address"),
-    _plan("female", 29, 41, "adult depression", "telehealth"),
+    _plan("female", 29, 41, "adult depression", "telehealth detailed"),
     _plan("male", 21, 30, "adult sprain", "healthy"),
     _plan("male", 84, 91, "adult heart", "deceased suffix"),
     _plan("male", 2.2, 3.5, "growth otitis", ""),
@@ -43,7 +43,7 @@ PLANS: tuple[Plan, ...] = (
     _plan("female", 51, 61, "adult colon lipids", ""),
     _plan("male", 4.5, 6.5, "growth refusal", ""),
     _plan("female", 16, 19, "growth strep asthma", "allergic"),
-    _plan("male", 63, 74, "adult kidney hypertension lipids", "deceased smoker"),
-    _plan("female", 37, 46, "adult pregnancy thyroid", "partner"),
+    _plan("male", 63, 74, "adult kidney hypertension", "deceased smoker"),
+    _plan("female", 37, 46, "adult pregnancy", "partner"),
     _plan("male", 50, 60, "adult colon prediabetes", "ex-smoker obese"),
 )

@@ -56,4 +56,5 @@ def _add(chart: Chart, targets: list[str], recorded: str, agents: list[Json]) ->
             "activity": basics.concept(_CREATE),
             "agent": agents,
         },
+        [],
     )

@@ -162,7 +162,7 @@ class Chart:
             "identifier": [basics.identifier("encounter", number)],
             "status": "finished",
             "class": how.klass.coding(),
-            "type": [basics.concept(how.type)],
+            "type": [basics.concept(how.type, text="" if how.type.display else "Office visit")],
             "subject": self.subject,
             "participant": [
                 {

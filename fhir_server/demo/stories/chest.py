@@ -36,7 +36,7 @@ def asthma(chart: Chart) -> None:
     _plan(chart, controller)
     attack = chart.visit(start + timedelta(days=260), "emergency")
     _attack(chart, attack)
-    for number, day in enumerate(chart.days(start + timedelta(days=290), 120, 15)):
+    for number, day in enumerate(chart.days(start + timedelta(days=290), 160, 15)):
         visit = chart.visit(day, _clinic(chart))
         observe.oxygen(chart, visit, chart.rng.randint(96, 99))
         _peak_flow(chart, visit, visit.day, min(0.98, 0.86 + 0.03 * number))
@@ -120,12 +120,12 @@ def _attack(chart: Chart, visit: Visit) -> None:
 
 
 def _diary(chart: Chart, attack: Visit) -> None:
-    """Add a home peak flow diary: a week before to a week after the attack."""
-    for offset in range(-7, 8):
+    """Add a home peak flow diary: six days before to six days after the attack."""
+    for offset in range(-6, 7):
         day = attack.day + timedelta(days=offset)
         if offset == 0 or day > chart.person.end:
             continue
-        share = 0.85 - 0.04 * (7 + offset) if offset < 0 else min(0.9, 0.5 + 0.05 * offset)
+        share = 0.85 - 0.04 * (6 + offset) if offset < 0 else min(0.9, 0.5 + 0.05 * offset)
         value = round(best_peak_flow(chart, day) * share / 5) * 5
         chart.add(
             "Observation",

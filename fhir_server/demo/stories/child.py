@@ -51,7 +51,7 @@ def birth(chart: Chart) -> None:
 
 
 def growth(chart: Chart) -> None:
-    """All well-child visits so far, vaccines where they fall due; the latest six carry full measurements."""
+    """All well-child visits so far, vaccines where they fall due; the latest three carry full measurements."""
     person = chart.person
     days = [person.birth + timedelta(days=age + chart.rng.randint(0, 4)) for age in _WELL_VISITS]
     days = [day for day in days if day <= person.end]
@@ -59,7 +59,7 @@ def growth(chart: Chart) -> None:
     for number, day in enumerate(days):
         visit = chart.visit(day, "well-child")
         body.measure_size(chart, visit)
-        if len(days) - number <= 6:
+        if len(days) - number <= 3:
             body.measure_vitals(chart, visit)
         age = (visit.day - person.birth).days
         given = [dose for dose in waiting if dose.age_days <= age + 3]

@@ -162,14 +162,14 @@ def prediabetes(chart: Chart) -> None:
 
 
 def hypertension(chart: Chart) -> None:
-    """High blood pressure for three and a half years and three drugs.
+    """High blood pressure for two and a half years and three drugs.
 
     Source: ACC/AHA 2017 guideline, table 6 (stage 2 from 140/90), goal < 130/80 (section 8.1.5); each drug takes
     about 9/5 mmHg (Law, BMJ 2009;338:b1665, table 1), rounded.
     """
     drugs = ("lisinopril", "amlodipine", "hydrochlorothiazide")
     top, bottom, given = chart.rng.uniform(152, 166), chart.rng.uniform(92, 100), 0
-    visits = [chart.visit(day, "office") for day in chart.days(chart.years_ago(3.5), 130, 15)]
+    visits = [chart.visit(day, "office") for day in chart.days(chart.years_ago(2.6), 130, 15)]
     for number, visit in enumerate(visits):
         systolic, diastolic = top - 10 * given, bottom - 6 * given
         if number == 0:
@@ -216,7 +216,7 @@ def lipids(chart: Chart) -> None:
     Source: ACC/AHA cholesterol guideline 2018, table 3: moderate intensity lowers LDL-C by 30–49%, high by ≥ 50%.
     """
     high = chart.rng.uniform(158, 188)
-    for number, day in enumerate(chart.days(chart.years_ago(3), 260, 20)):
+    for number, day in enumerate(chart.days(chart.years_ago(2.8), 260, 20)):
         visit = chart.visit(day, "office")
         share = 1.0 if number == 0 else 0.62 if number < 2 else 0.47
         ldl, hdl, fat = high * share + chart.rng.gauss(0, 4), chart.rng.gauss(46, 3), 190 - 40 * (1 - share)

@@ -26,7 +26,7 @@ def knee(chart: Chart) -> None:
         visit = chart.visit(day, "orthopedics")
         clinical.procedure(chart, visit, _EXERCISE, reason="knee", minutes=40)
         flexion = {"valueQuantity": basics.quantity(72 + 8 * number + chart.rng.randint(-2, 2), "deg", "deg")}
-        observe.clinical(chart, visit, ("exam", "Exam"), loinc("8888-1", "Knee flexion"), flexion)
+        observe.clinical(chart, visit, ("exam", "Exam"), "Knee flexion, active", flexion)
     if "bone" in chart.person.traits:
         medicate.prescribe(chart, chart.visits[-1], "alendronate", "knee", fills=3, quantity=36)
 

@@ -32,7 +32,8 @@ class Code(NamedTuple):
 
     def coding(self) -> Json:
         """Return the code as a FHIR Coding."""
-        return {"system": self.system, "code": self.code, "display": self.display}
+        made = {"system": self.system, "code": self.code}
+        return {**made, "display": self.display} if self.display else made
 
 
 def loinc(code: str, display: str) -> Code:

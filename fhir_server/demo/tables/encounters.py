@@ -1,4 +1,7 @@
-"""Kinds of encounters: class, type, length, who sees the patient and where."""
+"""Kinds of encounters: class, type, length, who sees the patient and where.
+
+CPT descriptions belong to the American Medical Association: the code stands without its display.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,7 @@ FOLLOW_UP = sct("390906007", "Follow-up encounter")
 
 KINDS: dict[str, EncounterKind] = {
     "checkup": EncounterKind(AMB, CHECKUP, 30, "family", "clinic"),
-    "office": EncounterKind(
-        AMB, Code(CPT, "99213", "Office visit, established patient"), 20, "family", "clinic"
-    ),
+    "office": EncounterKind(AMB, Code(CPT, "99213", ""), 20, "family", "clinic"),
     "follow-up": EncounterKind(AMB, FOLLOW_UP, 20, "internist", "clinic"),
     "well-child": EncounterKind(AMB, sct("410620009", "Well child visit"), 30, "pediatrician", "pediatrics"),
     "sick-child": EncounterKind(
