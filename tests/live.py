@@ -73,7 +73,7 @@ class LiveServer:
         env = os.environ | {f"HEALTHBUDDY_{name.upper()}": value for name, value in self.settings.items()}
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fhir_server", "serve"], cwd=ROOT, env=env, stdout=out, stderr=out,
+                [sys.executable, "-m", "fhir_server.cli", "serve"], cwd=ROOT, env=env, stdout=out, stderr=out,
                 start_new_session=True,
             )  # fmt: skip
         self.wait_ready()

@@ -191,13 +191,13 @@ async def _read_old(session: Session, request: Request, plan: Plan) -> None:
         )
         if target.entry.method == "PATCH":
             there = current(old, target.reference)
-            target.resource = patched(there.json(), patch_request(target.entry, request), target.type)
+            target.resource = await patched(there.json(), patch_request(target.entry, request), target.type)
 
 
 def _rewrite_links(plan: Plan) -> None:
     targets = [t for t in plan.targets if t.entry.full_url and t.entry.method in ("POST", "PUT")]
     links = {t.entry.full_url: t.reference for t in targets if t.entry.full_url is not None}
-    versions = {t.reference: str(t.old.version + 1 if t.old else 1) for t in targets if not t.matched}
+    versions = {t.reference: "1" for t in targets if t.entry.method == "POST" and not t.matched}
     for target in plan.written:
         if target.resource is not None:
             root = root_of(target.entry.full_url) if target.entry.full_url else None

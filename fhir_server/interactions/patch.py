@@ -28,7 +28,7 @@ async def patch(session: Session, request: Request) -> Result:
             old = await storage.old(conn, type_name, id_)
         there = current(old, f"{type_name}/{id_}")
         expect(wanted, there.version, f"{type_name}/{id_}")
-        prepared = prepare(patched(there.json(), request, type_name), id_)
+        prepared = prepare(await patched(there.json(), request, type_name), id_)
         row = await single.apply(session, await single.draft(session, prepared, PATCH, there))
         if row is not None:
             return written(row, 200)
