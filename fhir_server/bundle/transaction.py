@@ -24,7 +24,7 @@ from fhir_server.changes.single import attempts
 from fhir_server.exchange import Handler, Request, Result, Session
 from fhir_server.search.match import match_ids
 from fhir_server.storage import locks, read, write
-from fhir_server.storage.rows import Row
+from fhir_server.storage.rows import Row, type_number
 from resources.codec.json import parse_json
 from resources.outcome import FhirError
 
@@ -125,10 +125,12 @@ def _idle_delete(plan: Plan) -> Entry:
 async def _resolve_deferred(session: Session, plan: Plan, rows: dict[str, Row]) -> dict[str, Row]:
     """Resolve the conditional references that see what this bundle wrote, and amend their holders."""
     holders = [t for t in plan.written if t.deferred]
+    own = {t.key: t.write.rid for t in plan.targets if t.write is not None}
     for target in holders:
         for holder, condition in target.deferred:
-            ((_, id_),) = await match_reference(session, condition, target.entry)
+            ((rid, id_),) = await match_reference(session, condition, target.entry)
             holder["reference"] = f"{condition.type}/{id_}"
+            own[type_number(condition.type), id_] = rid
     amended = []
     for target in holders:
         assert target.write is not None
@@ -137,7 +139,6 @@ async def _resolve_deferred(session: Session, plan: Plan, rows: dict[str, Row]) 
         amended.append((one, prepared))
     if not amended:
         return {}
-    own = {t.key: t.write.rid for t in plan.targets if t.write is not None}
     await link(session.store.identities, amended, own)
     async with session.connection() as conn:
         written = await write.apply(conn, [one for one, _ in amended], rows[holders[0].reference].updated)
