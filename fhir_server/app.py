@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fhir_server.interactions import HANDLERS
@@ -26,6 +25,9 @@ from resources import fhirpath
 from resources.definitions import definitions
 from resources.validate.narrative import div_problem
 from terminology import ucum
+
+ABOUT = "What lies beside FHIR. The FHIR interface under /fhir describes itself at /fhir/metadata."
+"""The description in /openapi.json. There is no page that shows it: such pages load scripts from elsewhere."""
 
 
 class App(FastAPI):
@@ -49,17 +51,19 @@ class App(FastAPI):
 def create_app(settings: Settings) -> App:
     """Return the ASGI app; its lifespan opens and closes the storage."""
     fhirpath.register(canonical=ucum.canonical, html_problem=div_problem)
-    app = App(title=NAME, version=VERSION, lifespan=_lifespan, openapi_url="/openapi.json", redoc_url=None)
+    app = App(
+        title=NAME, version=VERSION, description=ABOUT, lifespan=_lifespan, docs_url=None, redoc_url=None
+    )
     access = AccessLog(sys.stderr.buffer if settings.access_log else None)
     app.fhir = FhirServer(settings, rest_config(settings), HANDLERS, access)
     app.state.fhir = app.fhir
-    for path, endpoint in (
-        ("/", home),
-        ("/health/live", live),
-        ("/health/ready", ready),
-        ("/metrics", figures),
+    app.add_route("/", home, methods=["GET"], include_in_schema=False)
+    for path, endpoint, summary in (
+        ("/health/live", live, "Whether the process turns"),
+        ("/health/ready", ready, "Whether database, schema and definitions are there"),
+        ("/metrics", figures, "Figures for Prometheus"),
     ):
-        app.router.routes.append(Route(path, endpoint, methods=["GET"]))
+        app.add_api_route(path, endpoint, methods=["GET"], summary=summary, response_model=None)
     return app
 
 

@@ -22,7 +22,7 @@ _NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 Check = Callable[[FhirServer], Awaitable[None]]
 
 
-async def live(_request: Request) -> Response:
+async def live() -> Response:
     """Return 200 as long as the event loop turns."""
     return JSONResponse({"status": "ok"}, headers=_NO_STORE)
 
@@ -39,7 +39,7 @@ async def ready(request: Request) -> Response:
     )
 
 
-async def figures(_request: Request) -> Response:
+async def figures() -> Response:
     """Return the Prometheus exposition of all workers."""
     text, content_type = await asyncio.to_thread(metrics.exposition)
     return Response(text, headers={**_NO_STORE, "Content-Type": content_type})

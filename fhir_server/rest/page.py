@@ -36,8 +36,8 @@ a {{ color: var(--link); }}
 ul {{ list-style: none; padding: 0; margin: 0; display: grid; gap: .5rem; }}
 li {{ background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .9rem; }}
 li span {{ color: var(--soft); }}
-pre {{ background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem; overflow-x: auto;
-  font-size: .85rem; margin: 0 0 .6rem; }}
+pre {{ background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem; margin: 0 0 .6rem;
+  font-size: .85rem; white-space: pre-wrap; overflow-wrap: anywhere; }}
 </style>
 </head>
 <body><main>
@@ -48,7 +48,7 @@ pre {{ background: var(--card); border: 1px solid var(--line); border-radius: .5
 <li><a href="/fhir/metadata">/fhir/metadata</a> <span>what this server can do, as a CapabilityStatement</span></li>
 <li><a href="/fhir/Patient?_count=10&amp;_pretty=true&amp;_format=json">/fhir/Patient</a>
   <span>the first patients</span></li>
-<li><a href="/docs">/docs</a> <span>the application interface beside FHIR</span></li>
+<li><a href="/openapi.json">/openapi.json</a> <span>what lies beside FHIR, as OpenAPI</span></li>
 <li><a href="/health/ready">/health/ready</a> <span>is it ready to serve</span></li>
 <li><a href="/metrics">/metrics</a> <span>figures for Prometheus</span></li>
 </ul>

@@ -64,9 +64,14 @@ async def test_the_start_page_shows_where_things_are(web: httpx.AsyncClient) -> 
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert page.text.count("curl ") == 3
-    for link in ("/fhir/metadata", "/docs", "/health/ready", "/metrics"):
+    for link in ("/fhir/metadata", "/openapi.json", "/health/ready", "/metrics"):
         assert f'href="{link}"' in page.text
     assert "http://server.example/fhir/Patient" in page.text
+
+
+async def test_openapi_lists_what_lies_beside_fhir(web: httpx.AsyncClient) -> None:
+    answer = await web.get(f"{ROOT}/openapi.json")
+    assert set(answer.json()["paths"]) == {"/health/live", "/health/ready", "/metrics"}
 
 
 async def test_a_forged_host_cannot_write_into_the_page(web: httpx.AsyncClient) -> None:
