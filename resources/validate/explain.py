@@ -228,7 +228,8 @@ def _kind(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, (Decimal, int)) and not isinstance(value, bool):
-        text = f"{Decimal(value):.6E}" if value.__abs__() > 10**20 else str(value)
+        number = Decimal(value)
+        text = f"{number:.6E}" if number.is_finite() and abs(number.adjusted()) > 20 else str(value)
     elif isinstance(value, (dict, list)):
         return _kind(value)
     elif isinstance(value, str):
