@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
+from typer.core import TyperGroup
 
-from fhir_server.commands.doctor import doctor
-from fhir_server.commands.load import demo, load
-from fhir_server.commands.serve import serve
-from fhir_server.commands.small import definitions, migrate, version
-from fhir_server.commands.terminal import err
+from fhir_server.commands.terminal import say
 
-app = typer.Typer(
-    help="Health Buddy: a FHIR R4 server and what belongs to it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (serve, load, demo, migrate, doctor, definitions, version):
-    app.command()(command)
+COMMANDS = {
+    "serve": "serve",
+    "load": "load",
+    "demo": "load",
+    "migrate": "small",
+    "doctor": "doctor",
+    "definitions": "small",
+    "version": "small",
+}
+"""Command → its module in `fhir_server.commands`; only the one that runs is imported (the server takes a second)."""
+
+
+class Commands(TyperGroup):
+    """Finds commands by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names, in the order of `--help`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return the command, None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single.command(cmd_name)(
+            getattr(import_module(f"fhir_server.commands.{COMMANDS[cmd_name]}"), cmd_name)
+        )
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def healthbuddy() -> None:
+    """Health Buddy: a FHIR R4 server and what belongs to it."""
 
 
 def main() -> None:
@@ -30,14 +57,10 @@ def main() -> None:
         app()
     except ValidationError as error:
         for problem in error.errors():
-            err.print(
-                f"Setting {'.'.join(map(str, problem['loc']))}: {problem['msg']}",
-                style="bold red",
-                markup=False,
-            )
+            say(f"Setting {'.'.join(map(str, problem['loc']))}: {problem['msg']}")
         sys.exit(2)
     except SettingsError as error:
-        err.print(str(error), style="bold red", markup=False)
+        say(str(error))
         sys.exit(2)
 
 

@@ -2,7 +2,8 @@
 
 It holds no threads, no event loop and no database connection, so that forking is safe at any time. Each web worker
 has a heavy lane; both are children of the supervisor, which restarts them. Children watch a pipe whose other end only
-the supervisor holds: when it dies, by whatever, they end too.
+the supervisor holds: when it dies, by whatever, they end too. It accepts connections itself and deals them to the web
+workers in turn: on a shared listening socket one worker may take them all and leave the others idle.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from fhir_server.worker import lane_app, run_lane, run_worker, web_app
 _log = logging.getLogger("fhir_server.supervisor")
 
 TICK_S = 1.0
+ACCEPT_AT_ONCE = 64
 START_ATTEMPTS = 3
 """Failed starts in a row after which the server gives up instead of trying for ever."""
 
@@ -46,6 +48,7 @@ class Child:
     ready: bool = False
     failures: int = 0
     lane: LaneSocket | None = field(default=None, repr=False)
+    channel: socket.socket | None = field(default=None, repr=False)
 
 
 class Supervisor:
@@ -68,6 +71,7 @@ class Supervisor:
         self.every_tick = every_tick
         self.when_ready = when_ready
         self.stopping = False
+        self._dealt = 0
         self._lifeline = os.pipe()
         self._ready = os.pipe()
         self._wakeup = os.pipe()
@@ -110,11 +114,11 @@ class Supervisor:
             def ready() -> None:
                 os.write(self._ready[1], bytes([self._children.index(child)]))
 
+            assert child.channel is not None
             place.socket.close()
-            run_worker(self._web, self.listener, place, self._lifeline[0], ready)
+            run_worker(self._web, child.channel, place, self._lifeline[0], ready)
 
         def lane(_child: Child) -> None:
-            self.listener.close()
             run_lane(self._lane, place, self._lifeline[0])
 
         return Child(f"lane-{number}", lane, ready=True, lane=place), Child(f"web-{number}", web)
@@ -122,13 +126,19 @@ class Supervisor:
     def _fork(self, child: Child) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        if child.channel is not None:
+            child.channel.close()
+        child.channel, theirs = socket.socketpair()
+        child.channel.setblocking(False)
         child.started = time.monotonic()
         child.pid = os.fork()
         if child.pid:
+            theirs.close()
             return
         code = 1
         try:
             self._become_child()
+            child.channel = theirs
             child.run(child)
             code = 0
         except BaseException:
@@ -144,18 +154,26 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-        os.close(self._lifeline[1])
-        for end in self._wakeup:
+        self.listener.close()
+        for child in self._children:
+            if child.channel is not None:
+                child.channel.close()
+        for end in (self._lifeline[1], *self._wakeup, self._ready[0]):
             os.close(end)
-        os.close(self._ready[0])
 
     # -- watching ------------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        announced = False
+        announced, ticked = False, 0.0
         while not self.stopping:
-            with contextlib.suppress(InterruptedError):
-                select.select([self._wakeup[0], self._ready[0]], [], [], TICK_S)
+            ready = [child for child in self._children if child.lane is None and child.ready and child.pid]
+            inputs = [self._wakeup[0], self._ready[0], *([self.listener.fileno()] if ready else [])]
+            readable, _, _ = select.select(inputs, [], [], TICK_S)
+            if self.listener.fileno() in readable:
+                self._accept(ready)
+                if len(readable) == 1 and time.monotonic() < ticked + TICK_S:
+                    continue
+            ticked = time.monotonic()
             self._drain(self._wakeup[0])
             for index in self._drain(self._ready[0]):
                 self._children[index].ready = True
@@ -167,6 +185,22 @@ class Supervisor:
             if not announced and all(child.ready for child in self._children):
                 announced = True
                 self.when_ready()
+
+    def _accept(self, ready: list[Child]) -> None:
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:  # none left, or the client left
+                return
+            with connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for _ in ready:
+                    self._dealt += 1
+                    channel = ready[self._dealt % len(ready)].channel
+                    assert channel is not None
+                    with contextlib.suppress(OSError):  # that worker is full, or just ended: the next one
+                        socket.send_fds(channel, [b"c"], [connection.fileno()])
+                        break
 
     def _signalled(self, _number: int, _frame: object) -> None:
         self.stopping = True
@@ -230,5 +264,7 @@ class Supervisor:
         for child in self._children:
             if child.lane is not None:
                 child.lane.close()
+            if child.channel is not None:
+                child.channel.close()
         for end in (*self._lifeline, *self._ready, *self._wakeup):
             os.close(end)

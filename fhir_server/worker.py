@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fhir_server import logs
 from fhir_server.app import App, create_app
@@ -35,21 +36,56 @@ def lane_app(settings: Settings) -> App:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    """Serves connections that arrive as file descriptors on `channel`, one byte with each."""
+
+    def __init__(self, config: uvicorn.Config, channel: socket.socket, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._channel = channel
         self._tell = ready
+        self._adopting: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, and tell."""
         await super().startup(sockets)
         if self.started:
+            self._channel.setblocking(False)
+            asyncio.get_running_loop().add_reader(self._channel, self._receive)
             self._tell()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, and let running requests finish."""
+        asyncio.get_running_loop().remove_reader(self._channel)
+        await super().shutdown(sockets)
+
+    def _receive(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._channel, 1, 1)
+        except BlockingIOError:
+            return
+        if not data:  # the supervisor is gone; the lifeline ends us
+            asyncio.get_running_loop().remove_reader(self._channel)
+        for descriptor in descriptors:
+            task = asyncio.create_task(self._adopt(socket.socket(fileno=descriptor)))
+            self._adopting.add(task)
+            task.add_done_callback(self._adopting.discard)
+
+    async def _adopt(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        except OSError:  # the client left already
+            connection.close()
+
+    def _protocol(self) -> asyncio.Protocol:
+        return HttpToolsProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
 
 def run_worker(
-    app: App, listener: socket.socket, lane: LaneSocket, lifeline: int, ready: Callable[[], None]
+    app: App, channel: socket.socket, lane: LaneSocket, lifeline: int, ready: Callable[[], None]
 ) -> None:
-    """Serve HTTP on `listener` until SIGTERM, or until the supervisor is gone."""
+    """Serve the connections that the supervisor hands over, until SIGTERM or until it is gone."""
     settings = app.fhir.settings
     logs.configure(settings.log_level)
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLogger().level))
@@ -66,7 +102,7 @@ def run_worker(
         timeout_graceful_shutdown=int(settings.shutdown_s) or 1,
         backlog=2048,
     )
-    server = _Server(config, ready)
+    server = _Server(config, channel, ready)
 
     async def main() -> None:
         app.fhir.lane = HeavyLane(lane.path)
@@ -75,7 +111,7 @@ def run_worker(
             server.should_exit = server.force_exit = True
 
         asyncio.get_running_loop().add_reader(lifeline, orphaned)
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=[])
         await app.fhir.lane.close()
 
     _run(main())
