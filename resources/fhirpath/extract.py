@@ -7,7 +7,7 @@ from typing import Any
 
 from resources.fhirpath.errors import evaluation_error
 from resources.fhirpath.expression import Expression, compile  # noqa: A004
-from resources.fhirpath.generate import Fallback, Found, generate
+from resources.fhirpath.generate import Fallback, Found, generate_all
 
 Key = Any
 Extracted = list[tuple[Key, Found]]
@@ -24,7 +24,7 @@ def extractor(
     """
     compiled = [compile(text, lenient=True) for _, text in expressions]
     keys = [key for key, _ in expressions]
-    run = generate(type_name, [(each.tree, _fallback(each)) for each in compiled], lenient=True)
+    run = generate_all(type_name, [(each.tree, _fallback(each)) for each in compiled], lenient=True)
 
     def extract(resource: dict[str, Any]) -> Extracted:
         try:

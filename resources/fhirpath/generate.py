@@ -12,8 +12,8 @@ from typing import Any
 from resources.fhirpath.conditions import Conditions
 from resources.fhirpath.model import kind_of
 from resources.fhirpath.plan import At, Get, HasUrl, OfResource, Planner, Route, Step, Unsupported, Where
-from resources.fhirpath.source import Source
-from resources.fhirpath.syntax import Expr, Union
+from resources.fhirpath.source import Source, TooDeepError
+from resources.fhirpath.syntax import Empty, Expr, Union
 
 Found = list[tuple[Any, str]]
 """Values with the names of their FHIR types."""
@@ -57,8 +57,17 @@ def generate_one(type_name: str, tree: Expr, lenient: bool) -> Direct | None:
     """Return the function for one tree (its values are the first of the tuple), None where it needs closures."""
     try:
         return generate(type_name, [(tree, None)], lenient)
-    except Unsupported:
+    except (Unsupported, TooDeepError):
         return None
+
+
+def generate_all(type_name: str, trees: Sequence[tuple[Expr, Fallback]], lenient: bool) -> Direct:
+    """Return `generate` of the trees, those that would be nested too deep left to their fallbacks."""
+    try:
+        return generate(type_name, trees, lenient)
+    except TooDeepError:
+        flat = [(tree if generate_one(type_name, tree, lenient) else Empty(), run) for tree, run in trees]
+        return generate(type_name, flat, lenient)
 
 
 def _planned(planner: Planner, tree: Expr, at: int, root: _Branch) -> bool:

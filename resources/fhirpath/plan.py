@@ -12,6 +12,9 @@ from typing import NamedTuple
 from resources.fhirpath.model import FHIR_OF_SYSTEM, Kind, Slot, is_type, kind_of
 from resources.fhirpath.syntax import Call, Expr, Index, Literal, Member, This, TypeTest, Union
 
+MAX_ROUTES = 300
+"""Alternatives of one path: `extension.value.extension.value` alone has some thousand."""
+
 
 class Unsupported(Exception):  # noqa: N818
     """The expression (or a part of it) needs the full evaluator."""
@@ -95,7 +98,12 @@ class Planner:
     def _member(self, tree: Member) -> list[Route]:
         if tree.base is None and tree.name[0].isupper() and tree.name in _kind(self.focus).ancestors:
             return [self.focus]
-        return [found for route in self._base(tree.base) for found in _children(route, tree.name)]
+        routes: list[Route] = []
+        for route in self._base(tree.base):
+            routes += _children(route, tree.name)
+            if len(routes) > MAX_ROUTES:
+                raise Unsupported
+        return routes
 
     def _of_type(self, tree: TypeTest) -> list[Route]:
         routes = self._base(tree.operand)

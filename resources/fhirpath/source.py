@@ -6,6 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+MAX_DEPTH = 36
+"""Python takes 100 levels of indentation and 20 loops within each other; every loop here stands in an `if`."""
+
+
+class TooDeepError(Exception):
+    """The function would be nested deeper than Python takes."""
+
 
 class Source:
     """Collects the body of a function of one argument.
@@ -40,6 +47,8 @@ class Source:
 
     def open(self, text: str) -> None:
         """Add a line that the following lines belong to."""
+        if self._depth >= MAX_DEPTH:
+            raise TooDeepError
         self.line(text)
         self._depth += 1
 

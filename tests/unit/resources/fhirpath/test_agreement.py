@@ -73,7 +73,7 @@ def _filters(kinds: set[str]) -> st.SearchStrategy[str]:
                 f".where({name}.exists() and {name}.empty().not())",
                 ".where(resolve() is Patient)",
                 ".extension('u')",
-                f".ofType({sorted(kinds)[0] if '.' not in sorted(kinds)[0] else 'Quantity'})",
+                f".ofType({min(kinds) if '.' not in min(kinds) else 'Quantity'})",
                 f".exists({name} = 2 or {name} = 1.0)",
                 ".hasExtension('u')",
             ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resources.fhirpath import USER, Limits
+from resources.fhirpath import USER, Limits, extractor
 from resources.fhirpath import compile as compile_path
 from resources.outcome import FhirError
 from tests.unit.resources.fhirpath.factories import patient
@@ -56,3 +56,21 @@ def test_a_small_expression_is_within_the_limits_of_a_client() -> None:
         "Peter",
         "James",
     ]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "Patient" + ".extension" * 40,
+        "Patient" + ".extension.value" * 12,
+        "Patient.name.where(" + "extension.exists(" * 20 + "true" + ")" * 21,
+        "Patient.contact.name.given" + " | Patient.contact.name.given" * 90,
+    ],
+)
+def test_deep_and_branching_paths_are_evaluated_without_code_of_their_own(expression: str) -> None:
+    resource = patient(contact=[{"name": {"given": ["A"]}}])
+    started = time.monotonic()
+    found = compile_path(expression).evaluate(resource)
+    assert found in ([], ["A"])
+    assert dict(extractor([(1, expression), (2, "Patient.id")], "Patient")(resource))[2] == [("p1", "id")]
+    assert time.monotonic() - started < 5
