@@ -18,21 +18,21 @@ def height(person: Person, day: date) -> float:
     return growth.measure(table[person.sex], min(age, 20), person.stature_z)
 
 
-def bmi(person: Person, day: date) -> float:
+def bmi(person: Person, day: date, shift: float = 0.0) -> float:
     """Return the body mass index in kg/m2; adults keep their z-score of age 20 and add 0.06 per year to 60.
 
     Source of the adult drift: NCHS, Vital and Health Statistics 3(46), 2021, tables 13–16 (mean BMI by age).
     """
     age = person.age(day)
-    base = growth.measure(growth.BMI[person.sex], min(age, 20), person.bmi_z)
+    base = growth.measure(growth.BMI[person.sex], min(age, 20), person.bmi_z + shift)
     return base + 0.06 * (min(max(age, 20), 60) - 20)
 
 
-def weight(person: Person, day: date) -> float:
-    """Return the weight in kg."""
+def weight(person: Person, day: date, shift: float = 0.0) -> float:
+    """Return the weight in kg; `shift` moves the z-score of the day."""
     if person.age(day) < 2:
-        return growth.measure(growth.WEIGHT_FOR_LENGTH[person.sex], height(person, day), person.bmi_z)
-    return bmi(person, day) * (height(person, day) / 100) ** 2
+        return growth.measure(growth.WEIGHT_FOR_LENGTH[person.sex], height(person, day), person.bmi_z + shift)
+    return bmi(person, day, shift) * (height(person, day) / 100) ** 2
 
 
 def percentile(z: float) -> float:
@@ -50,7 +50,8 @@ def measure_size(chart: Chart, visit: Visit, kilograms: float | None = None) -> 
     """Add height, weight and what follows from them at the age; `kilograms` overrides the usual weight."""
     person, day = chart.person, visit.day
     tall = height(person, day)
-    heavy = kilograms if kilograms is not None else weight(person, day) * (1 + chart.rng.gauss(0, 0.008))
+    shift = chart.rng.gauss(0, 0.08)
+    heavy = kilograms if kilograms is not None else weight(person, day, shift)
     observe.vital(chart, visit, "height", tall)
     observe.vital(chart, visit, "weight", heavy)
     if person.age(day) < 2:
@@ -58,11 +59,11 @@ def measure_size(chart: Chart, visit: Visit, kilograms: float | None = None) -> 
             chart, visit, "head", growth.measure(growth.HEAD[person.sex], person.age(day), person.stature_z)
         )
         observe.vital(chart, visit, "head-percentile", percentile(person.stature_z))
-        observe.vital(chart, visit, "weight-for-length", percentile(person.bmi_z))
+        observe.vital(chart, visit, "weight-for-length", percentile(person.bmi_z + shift))
         return
     observe.vital(chart, visit, "bmi", heavy / (tall / 100) ** 2)
     if person.age(day) < 20:
-        observe.vital(chart, visit, "bmi-percentile", percentile(person.bmi_z))
+        observe.vital(chart, visit, "bmi-percentile", percentile(person.bmi_z + shift))
 
 
 def measure_vitals(

@@ -37,7 +37,7 @@ TIMINGS: dict[str, Json] = {
     "bedtime": {"repeat": _every(1, 1, "d", when=["HS"])},
     "fasting": {"repeat": _every(1, 1, "d", when=["ACM"], offset=30)},
     "bid": {"repeat": _every(2, 1, "d"), "code": _abbreviation("BID")},
-    "bid-meals": {"repeat": _every(1, 1, "d", when=["CM", "CV"]), "code": _abbreviation("BID")},
+    "bid-meals": {"repeat": _every(2, 1, "d", when=["CM", "CV"]), "code": _abbreviation("BID")},
     "q8h-10d": {"repeat": {**_days(10), **_every(1, 8, "h")}},
     "tid-5d": {"repeat": {**_days(5), **_every(3, 1, "d")}, "code": _abbreviation("TID")},
     "every-other-day": {"repeat": _every(1, 2, "d"), "code": _abbreviation("QOD")},

@@ -17,9 +17,7 @@ _EN = FHIR_SD + "iso21090-EN-representation"
 
 def make_person(number: int, seed: int, plan: Plan, today: date, rng: Random) -> Person:
     """Return the person of that number: same number, seed and plan → same person."""
-    group = table.GROUPS[
-        1 if number == 3 else number % len(table.GROUPS) if number % 3 else rng.randrange(len(table.GROUPS))
-    ]
+    group = rng.choice(table.GROUPS)
     if "tribal" in plan.traits:
         group = table.GROUPS[8]
     age = rng.uniform(plan.youngest, plan.oldest)

@@ -99,6 +99,7 @@ class Chart:
         self.last_dispensed: datetime | None = None
         self.problems: dict[str, str] = {}
         self.facts: dict[str, Any] = {}
+        self.known: dict[str, list[tuple[date, tuple[float, ...]]]] = {}
         self._by_day: dict[tuple[date, str], Visit] = {}
         self._counts: Counter[str] = Counter()
 
@@ -121,6 +122,14 @@ class Chart:
         targets = self.loose if into is None else into.targets if isinstance(into, Visit) else into
         targets.append(reference)
         return reference
+
+    def remember(self, key: str, day: date, value: tuple[float, ...]) -> None:
+        """Note what a measure was on a day."""
+        self.known.setdefault(key, []).append((day, value))
+
+    def recall(self, key: str, day: date) -> tuple[float, ...] | None:
+        """Return the remembered measure nearest to the day."""
+        return min(self.known.get(key, []), key=lambda row: abs((row[0] - day).days), default=(day, None))[1]
 
     def days(self, first: date, step: int, jitter: int = 7, limit: int = 400) -> Iterator[date]:
         """Yield days every `step` days from first until the record ends, each moved by up to `jitter` days."""

@@ -20,16 +20,23 @@ def checkups(chart: Chart) -> None:
     if not visits:
         visits = [chart.visit(first, "checkup")]
     for number, visit in enumerate(visits):
-        body.measure_size(chart, visit)
-        body.measure_vitals(chart, visit)
-        smoking(chart, visit, _SMOKING[person.smoker])
+        _measure(chart, visit)
+        quit_day = chart.facts.get("quit", person.end)
+        smoking(chart, visit, surveys.EX_SMOKER if visit.day > quit_day else _SMOKING[person.smoker])
         if number == 0:
             _first_visit(chart, visit)
-            observe.metabolic(chart, visit)
+            observe.metabolic(chart, visit, (chart.recall("creatinine", visit.day) or (None,))[0])
         if number == 2:
             observe.panel(chart, visit, "cbc", {})
     _vaccines(chart, visits)
     _last_note(chart, visits[-1])
+
+
+def _measure(chart: Chart, visit: Visit) -> None:
+    """Add size and vital signs as the other stories left them on the nearest day."""
+    heavy, pressure = chart.recall("weight", visit.day), chart.recall("pressure", visit.day)
+    body.measure_size(chart, visit, heavy[0] if heavy else None)
+    body.measure_vitals(chart, visit, (pressure[0], pressure[1]) if pressure else None)
 
 
 def _first_visit(chart: Chart, visit: Visit) -> None:
@@ -173,6 +180,8 @@ def _vaccines(chart: Chart, visits: list[Visit]) -> None:
 def _last_note(chart: Chart, visit: Visit) -> None:
     """Add the note of the latest check-up."""
     person = chart.person
+    heavy = (chart.recall("weight", visit.day) or (body.weight(person, visit.day),))[0]
+    index = heavy / (body.height(person, visit.day) / 100) ** 2
     documents.note(
         chart,
         visit,
@@ -180,7 +189,7 @@ def _last_note(chart: Chart, visit: Visit) -> None:
         [
             "Reason: yearly check-up.",
             f"Age {int(person.age(visit.day))}. Feels well apart from the problems listed.",
-            f"Weight {body.weight(person, visit.day):.1f} kg, BMI {body.bmi(person, visit.day):.1f} kg/m2.",
+            f"Weight {heavy:.1f} kg, BMI {index:.1f} kg/m2.",
             "Plan: continue medicines as listed, return in one year.",
         ],
     )
@@ -236,6 +245,7 @@ def quitting(chart: Chart) -> None:
     )
     later = chart.visit(chart.years_ago(0.2), "office")
     smoking(chart, later, surveys.EX_SMOKER)
+    chart.facts["quit"] = visit.day
 
 
 def unknown(chart: Chart) -> None:

@@ -65,6 +65,7 @@ def _diabetes_findings(chart: Chart, visit: Visit, a1c: float, effect: float, nu
         observe.panel(chart, visit, "a1c", {"a1c": a1c})
     heavy = body.weight(chart.person, visit.day) - 1.6 * effect + chart.rng.gauss(0, 0.4)
     observe.vital(chart, visit, "weight", heavy)
+    chart.remember("weight", visit.day, (heavy,))
     chart.facts["a1c"] = a1c
 
 
@@ -158,7 +159,9 @@ def prediabetes(chart: Chart) -> None:
             clinical.problem(chart, visit, "prediabetes", concern=True)
             clinical.problem(chart, visit, "obesity", visit.day - timedelta(days=900))
         observe.panel(chart, visit, "a1c", {"a1c": 6.3 - 0.07 * number + chart.rng.gauss(0, 0.08)})
-        observe.vital(chart, visit, "weight", body.weight(chart.person, visit.day) - 0.7 * number)
+        heavy = body.weight(chart.person, visit.day) - 0.7 * number
+        observe.vital(chart, visit, "weight", heavy)
+        chart.remember("weight", visit.day, (heavy,))
 
 
 def hypertension(chart: Chart) -> None:
@@ -172,6 +175,7 @@ def hypertension(chart: Chart) -> None:
     visits = [chart.visit(day, "office") for day in chart.days(chart.years_ago(2.6), 130, 15)]
     for number, visit in enumerate(visits):
         systolic, diastolic = top - 10 * given, bottom - 6 * given
+        chart.remember("pressure", visit.day, (systolic, diastolic))
         if number == 0:
             clinical.problem(chart, visit, "hypertension", visit.day - timedelta(days=200))
             _blood_pressure_plan(chart, visit)
@@ -254,6 +258,7 @@ def kidney(chart: Chart) -> None:
             stage = now
             clinical.problem(chart, visit, stage, visit.day)
         observe.metabolic(chart, visit, made)
+        chart.remember("creatinine", visit.day, (made,))
         if number % 2 == 0:
             observe.panel(chart, visit, "kidney", {"uacr": 60 + 36 * number + chart.rng.gauss(0, 10)})
         if number == 5:

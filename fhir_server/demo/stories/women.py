@@ -52,9 +52,9 @@ def pregnancy(chart: Chart) -> None:
 def _prenatal(chart: Chart, visit: Visit, week: int, last_period: date, ongoing: bool) -> None:
     """Add one prenatal visit."""
     rng = chart.rng
-    observe.vital(
-        chart, visit, "weight", body.weight(chart.person, last_period) + _gain(week) + rng.gauss(0, 0.3)
-    )
+    heavy = body.weight(chart.person, last_period) + _gain(week) + rng.gauss(0, 0.3)
+    observe.vital(chart, visit, "weight", heavy)
+    chart.remember("weight", visit.day, (heavy,))
     observe.blood_pressure(chart, visit, rng.uniform(104, 120), rng.uniform(62, 76))
     exam = ("exam", "Exam")
     observe.clinical(
@@ -174,6 +174,7 @@ def _delivery(chart: Chart, day: date) -> None:
     )
     after = chart.visit(day + timedelta(days=42), "office")
     body.measure_size(chart, after, body.weight(chart.person, day) + 4)
+    chart.remember("weight", after.day, (body.weight(chart.person, day) + 3,))
     observe.social(
         chart,
         after,
