@@ -11,7 +11,8 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from time import perf_counter
+from typing import Any, ClassVar
 
 
 def _folder() -> str:
@@ -52,6 +53,26 @@ HEAVY = Gauge(
 )
 
 POOL_FIGURES = ("pool_size", "pool_available", "requests_waiting")
+
+
+class search_stage:  # noqa: N801 - reads as a statement: with search_stage("page")
+    """Times one stage of a search: parse, page, include or total."""
+
+    __slots__ = ("started", "timer")
+    timers: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, stage: str) -> None:
+        timer = self.timers.get(stage)
+        if timer is None:
+            timer = self.timers[stage] = SEARCH_SECONDS.labels(stage)
+        self.timer = timer
+
+    def __enter__(self) -> None:
+        self.started = perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.timer.observe(perf_counter() - self.started)
+
 
 _request_children: dict[tuple[str, str, int], Any] = {}
 _time_children: dict[str, Any] = {}

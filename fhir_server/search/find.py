@@ -9,6 +9,7 @@ import msgspec
 from psycopg import AsyncConnection, AsyncRawCursor
 
 from fhir_server.exchange import Session
+from fhir_server.metrics import search_stage
 from fhir_server.search import include, plan, recheck
 from fhir_server.search.cursor import Cursor, decode, search_text
 from fhir_server.search.frequency import FREQUENCIES
@@ -33,23 +34,28 @@ async def find(
     Shape:  `pairs` are decoded and in order; `base` is the absolute address that links start with
     Errors: 400 with every problem: not-supported, value, invalid, too-costly
     """
-    query = parse(type_name, pairs, strict=strict)
+    with search_stage("parse"):
+        query = parse(type_name, pairs, strict=strict)
     cursor = _cursor(query)
     async with session.connection() as conn:
         await FREQUENCIES.refresh(conn)
         if query.only_count or query.count == 0:
-            counted = await _total(conn, query)
+            with search_stage("total"):
+                counted = await _total(conn, query)
             own = links(query, base, "", (), earlier=False, later=False)
             return Page([], total=counted, links=own, issues=query.issues)
-        order, found = await _rows(conn, query, cursor)
+        with search_stage("page"):
+            order, found = await _rows(conn, query, cursor)
         page, more = found[: query.count], len(found) > query.count
         backward = cursor is not None and cursor.backward
         if backward:
             page.reverse()
         rows = recheck.true_matches(query.tests, [row for row, _ in page])
-        included = await include.fetch(conn, type_name, query.includes, rows, COLUMNS)
+        with search_stage("include"):
+            included = await include.fetch(conn, type_name, query.includes, rows, COLUMNS)
         alone = cursor is None and not more
-        total = len(rows) if alone else None if query.total == "none" else await _total(conn, query)
+        with search_stage("total"):
+            total = len(rows) if alone else None if query.total == "none" else await _total(conn, query)
     earlier = more if backward else cursor is not None
     later = backward or more
     places = [place for _, place in page]

@@ -59,6 +59,13 @@ async def test_figures_count_requests_by_interaction_type_and_status_and_hold_no
     assert "secret-id" not in text
 
 
+async def test_figures_time_the_stages_of_a_search(web: httpx.AsyncClient) -> None:
+    await web.get("Patient?name=x")
+    text = (await web.get(f"{ROOT}/metrics")).text
+    for stage in ("parse", "page", "include", "total"):
+        assert f'healthbuddy_search_seconds_count{{stage="{stage}"}}' in text
+
+
 async def test_the_start_page_shows_where_things_are(web: httpx.AsyncClient) -> None:
     page = await web.get(f"{ROOT}/")
     assert page.headers["content-type"].startswith("text/html")
