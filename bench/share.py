@@ -2,7 +2,10 @@
 
 Rounds alternate (bare, ours, bare, ours, …) and the medians are compared, so that a busy machine hurts both alike.
 
-    python bench/share.py --database URL [--ours http://127.0.0.1:8000/fhir] [--seconds 3] [--rounds 5]
+    python -m bench share
+    python -m bench.share [--database URL --ours http://127.0.0.1:8000/fhir] [--seconds 3] [--rounds 5]
+
+Without a database it starts a durable one of its own, and a server of ours with one worker.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from fhir_server.storage.embedded import EmbeddedPostgres
+from tests.live import serving
 
 HERE = Path(__file__).resolve().parent
 JSON = {
@@ -147,16 +153,24 @@ def wait_for(url: str, patience: float = 20.0) -> None:
 def main() -> None:
     """Run both programs against each other and print our share as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", required=True, help="PostgreSQL URL that both programs use")
-    parser.add_argument(
-        "--ours", default="http://127.0.0.1:8000/fhir", help="the running server, with one worker"
-    )
+    parser.add_argument("--database", default="", help="PostgreSQL URL that both programs use")
+    parser.add_argument("--ours", default="", help="the running server, with one worker")
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--pool", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--concurrency", type=int, default=8)
     given = parser.parse_args()
+    if given.database:
+        return measure(given)
+    with serving(workers="1") as server:
+        given.database = EmbeddedPostgres(server.data / "postgres").conninfo()
+        given.ours = server.base
+        return measure(given)
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Start the bare program beside ours and print the medians and our share."""
     command = [sys.executable, str(HERE / "bare.py"), "--database", given.database, "--port", str(given.port)]
     with subprocess.Popen([*command, "--pool", str(given.pool)]) as program:
         try:
