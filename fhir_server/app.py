@@ -9,13 +9,14 @@ import sys
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.rest.config import RestConfig
 from fhir_server.rest.health import figures, live, ready
-from fhir_server.rest.page import home
+from fhir_server.rest.page import elsewhere, home
 from fhir_server.rest.server import FhirServer, sample
 from fhir_server.search.context import configure
 from fhir_server.settings import Settings
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> App:
     access = AccessLog(sys.stderr.buffer if settings.access_log else None)
     app.fhir = FhirServer(settings, rest_config(settings), HANDLERS, access)
     app.state.fhir = app.fhir
+    app.add_exception_handler(HTTPException, elsewhere)
     app.add_route("/", home, methods=["GET"], include_in_schema=False)
     for path, endpoint, summary in (
         ("/health/live", live, "Whether the process turns"),

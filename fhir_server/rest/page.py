@@ -1,13 +1,17 @@
-"""The page that a person sees at `/`."""
+"""The page that a person sees at `/`, and what is said where there is nothing."""
 
 from __future__ import annotations
 
 from html import escape
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from fhir_server.rest.call import base_url
+from fhir_server.rest.negotiate import PLAIN
+from fhir_server.rest.represent import outcome
+from resources.outcome import Issue
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
@@ -71,3 +75,16 @@ async def home(request: Request) -> HTMLResponse:
         request.url.scheme, host, f"{server[0]}:{server[1]}" if server[1] else server[0]
     )
     return HTMLResponse(_PAGE.format(base=escape(base)), headers=_HEADERS)
+
+
+async def elsewhere(_request: Request, error: Exception) -> Response:
+    """Return the refusal of a path outside the FHIR base, as an OperationOutcome that says where that is."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if status == 405:
+        issue = Issue("not-supported", "This method is not allowed here")
+    else:
+        issue = Issue("not-found", "There is nothing here; the FHIR base is /fhir")
+    headers["X-Content-Type-Options"] = "nosniff"
+    mime = f"{PLAIN.mime};charset=utf-8"
+    return Response(outcome([issue], PLAIN), status, {**headers, "Content-Type": mime})

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.integration.web import client, client_of, running
+from tests.integration.web import client, client_of, outcome_codes, running
 
 ROOT = "http://server.example"
 
@@ -79,6 +79,14 @@ async def test_the_start_page_shows_where_things_are(web: httpx.AsyncClient) -> 
 async def test_openapi_lists_what_lies_beside_fhir(web: httpx.AsyncClient) -> None:
     answer = await web.get(f"{ROOT}/openapi.json")
     assert set(answer.json()["paths"]) == {"/health/live", "/health/ready", "/metrics"}
+
+
+async def test_outside_the_base_a_refusal_says_where_the_base_is(web: httpx.AsyncClient) -> None:
+    missing = await web.get(f"{ROOT}/Patient/1")
+    wrong = await web.post(f"{ROOT}/health/live")
+    assert (missing.status_code, outcome_codes(missing)) == (404, ["not-found"])
+    assert "/fhir" in missing.json()["issue"][0]["diagnostics"]
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
 
 
 async def test_a_forged_host_cannot_write_into_the_page(web: httpx.AsyncClient) -> None:
