@@ -8,7 +8,7 @@ from statistics import NormalDist
 from fhir_server.demo import observe
 from fhir_server.demo.record import Chart, Person, Visit
 from fhir_server.demo.tables import growth
-from fhir_server.demo.tables.observations import COMPANION, RESTING, VITALS
+from fhir_server.demo.tables.vitals import COMPANION, RESTING, VITALS
 
 
 def height(person: Person, day: date) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from fhir_server.demo import basics
 from fhir_server.demo.record import Chart, Visit, shared
 from fhir_server.demo.tables import observations as table
+from fhir_server.demo.tables import vitals
 from fhir_server.demo.tables.codes import Code, Json, hl7
 
 _VITAL = basics.category("vital-signs", "Vital Signs")
@@ -48,7 +49,7 @@ def observe(
 
 def vital(chart: Chart, visit: Visit, key: str, value: float, **more: Any) -> str:
     """Return the reference of one vital sign."""
-    row = table.VITALS[key]
+    row = vitals.VITALS[key]
     amount = basics.quantity(basics.number(value, row.places), row.unit, row.ucum)
     return observe(
         chart, visit, (row.profile,), [_VITAL], basics.concept(row.code), {"valueQuantity": amount}, **more
@@ -57,7 +58,7 @@ def vital(chart: Chart, visit: Visit, key: str, value: float, **more: Any) -> st
 
 def vital_absent(chart: Chart, visit: Visit, key: str, reason: Json = NOT_PERFORMED) -> str:
     """Return the reference of a vital sign that was not taken, saying why; so does its companion component."""
-    row, companion = table.VITALS[key], table.VITALS[table.COMPANION[key]]
+    row, companion = vitals.VITALS[key], vitals.VITALS[vitals.COMPANION[key]]
     component = [{"code": basics.concept(companion.code), "dataAbsentReason": reason}]
     return observe(
         chart,
@@ -73,7 +74,7 @@ def vital_absent(chart: Chart, visit: Visit, key: str, reason: Json = NOT_PERFOR
 
 def vital_detailed(chart: Chart, visit: Visit, key: str, value: float, companion: float) -> str:
     """Return the reference of a vital sign whose device reports its companion in the same reading."""
-    other = table.VITALS[table.COMPANION[key]]
+    other = vitals.VITALS[vitals.COMPANION[key]]
     amount = basics.quantity(basics.number(companion, other.places), other.unit, other.ucum)
     return vital(
         chart, visit, key, value, component=[{"code": basics.concept(other.code), "valueQuantity": amount}]
@@ -90,14 +91,14 @@ def blood_pressure(chart: Chart, visit: Visit, systolic: float, diastolic: float
         }
     parts = [
         {"code": basics.concept(code), "valueQuantity": basics.quantity(round(amount), "mm[Hg]", "mm[Hg]")}
-        for code, amount in ((table.SYSTOLIC, systolic), (table.DIASTOLIC, diastolic))
+        for code, amount in ((vitals.SYSTOLIC, systolic), (vitals.DIASTOLIC, diastolic))
     ]
     return observe(
         chart,
         visit,
         ("us-core-blood-pressure",),
         [_VITAL],
-        basics.concept(table.BLOOD_PRESSURE),
+        basics.concept(vitals.BLOOD_PRESSURE),
         value,
         component=parts,
     )
@@ -107,14 +108,14 @@ def blood_pressure_absent(chart: Chart, visit: Visit) -> str:
     """Return the reference of a blood pressure that could not be measured."""
     parts = [
         {"code": basics.concept(code), "dataAbsentReason": NOT_PERFORMED}
-        for code in (table.SYSTOLIC, table.DIASTOLIC)
+        for code in (vitals.SYSTOLIC, vitals.DIASTOLIC)
     ]
     return observe(
         chart,
         visit,
         ("us-core-blood-pressure",),
         [_VITAL],
-        basics.concept(table.BLOOD_PRESSURE),
+        basics.concept(vitals.BLOOD_PRESSURE),
         {},
         dataAbsentReason=NOT_PERFORMED,
         component=parts,
@@ -134,7 +135,7 @@ def oxygen(
     if percent is not None:
         value = {"valueQuantity": basics.quantity(percent, "%", "%")}
     parts: list[Json] = []
-    for code, amount, unit in ((table.FLOW_RATE, flow, "L/min"), (table.CONCENTRATION, concentration, "%")):
+    for code, amount, unit in ((vitals.FLOW_RATE, flow, "L/min"), (vitals.CONCENTRATION, concentration, "%")):
         if amount is not None:
             parts.append(
                 {
@@ -151,7 +152,7 @@ def oxygen(
         visit,
         ("us-core-pulse-oximetry",),
         [_VITAL],
-        basics.concept(table.O2_SAT, table.PULSE_OX),
+        basics.concept(vitals.O2_SAT, vitals.PULSE_OX),
         value,
     )
 

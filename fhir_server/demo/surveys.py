@@ -116,58 +116,30 @@ def phq9(chart: Chart, visit: Visit, score: int, full: bool = False, by_patient:
 def hunger(chart: Chart, visit: Visit, often: tuple[int, int], declined: bool = False) -> bool:
     """Return whether the household is at risk; answers are indexes into HUNGER_ANSWERS (0 often … 2 never)."""
     if declined:
-        observe(
-            chart,
-            visit,
-            (_SCREENING,),
-            [_SURVEY, SDOH],
-            basics.concept(table.HUNGER_RISK),
-            {},
-            dataAbsentReason=DECLINED,
-        )
+        _social_need(chart, visit, table.HUNGER_RISK, {"dataAbsentReason": DECLINED})
         return False
     risk = min(often) < 2
-    verdict = table.AT_RISK if risk else table.NO_RISK
-    pairs = [
-        (code, table.HUNGER_ANSWERS[answer]) for code, answer in zip(table.HUNGER_ITEMS, often, strict=True)
-    ]
-    items = [
-        _item(code, {"valueCoding": answer.coding()})
-        for code, answer in (*pairs, (table.HUNGER_RISK, verdict))
-    ]
-    response = basics.ref(_response(chart, visit, "hunger-vital-sign", "Hunger Vital Sign", items, False))
+    rows = [(code, table.HUNGER_ANSWERS[one]) for code, one in zip(table.HUNGER_ITEMS, often, strict=True)]
+    rows.append((table.HUNGER_RISK, table.AT_RISK if risk else table.NO_RISK))
+    items = [_item(code, {"valueCoding": answer.coding()}) for code, answer in rows]
+    source = [basics.ref(_response(chart, visit, "hunger-vital-sign", "Hunger Vital Sign", items, False))]
     members = [
-        observe(
-            chart,
-            visit,
-            (_SCREENING,),
-            [_SURVEY, SDOH],
-            basics.concept(code),
-            {"valueCodeableConcept": basics.concept(answer)},
-            derivedFrom=[response],
+        _social_need(
+            chart, visit, code, {"valueCodeableConcept": basics.concept(answer), "derivedFrom": source}
         )
-        for code, answer in (*pairs, (table.HUNGER_RISK, verdict))
+        for code, answer in rows
     ]
-    observe(
-        chart,
-        visit,
-        (_SCREENING,),
-        [_SURVEY, SDOH],
-        basics.concept(table.HUNGER_PANEL),
-        {},
-        hasMember=[basics.ref(member) for member in members],
-        derivedFrom=[response],
-    )
+    _social_need(chart, visit, table.HUNGER_PANEL, {"hasMember": members, "derivedFrom": source})
     people = chart.rng.randint(2, 6)
-    observe(
-        chart,
-        visit,
-        (_SCREENING,),
-        [_SURVEY, SDOH],
-        basics.concept(table.HOUSEHOLD),
-        {"valueString": f"{people}, of whom {people // 2} children"},
-    )
+    household = {"valueString": f"{people}, of whom {people // 2} children"}
+    _social_need(chart, visit, table.HOUSEHOLD, household)
     return risk
+
+
+def _social_need(chart: Chart, visit: Visit, code: Code, value: Json) -> Json:
+    """Return a reference to a new screening Observation about social needs."""
+    kinds = [_SURVEY, SDOH]
+    return basics.ref(observe(chart, visit, (_SCREENING,), kinds, basics.concept(code), value))
 
 
 def simple(

@@ -32,7 +32,7 @@ def asthma(chart: Chart) -> None:
     medicate.prescribe(chart, first, "albuterol", "asthma", quantity=1, fills=2)
     _peak_flow(chart, first, first.day, 0.72)
     controller = chart.visit(start + timedelta(days=100), _clinic(chart))
-    medicate.prescribe(chart, controller, "fluticasone", "asthma", quantity=1, fills=6, catalogue=True)
+    medicate.prescribe(chart, controller, "fluticasone", "asthma", quantity=1, fills=4, catalogue=True)
     _plan(chart, controller)
     attack = chart.visit(start + timedelta(days=260), "emergency")
     _attack(chart, attack)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fhir_server.demo import basics, body, care, clinical, documents, medicate, observe
 from fhir_server.demo.record import Chart, Visit
-from fhir_server.demo.tables import observations
+from fhir_server.demo.tables import observations, vitals
 from fhir_server.demo.tables.codes import sct
 
 EDUCATION = sct("409073007", "Education")
@@ -210,7 +210,7 @@ def _blood_pressure_plan(chart: Chart, visit: Visit) -> None:
             (sct("183063000", "Low salt diet education"), "Less than 5 g of salt a day"),
             (_EXERCISE, "Walk 30 minutes on five days a week"),
         ),
-        (care.Target("Systolic blood pressure below 130 mmHg", observations.SYSTOLIC, "130", "mm[Hg]"),),
+        (care.Target("Systolic blood pressure below 130 mmHg", vitals.SYSTOLIC, "130", "mm[Hg]"),),
     )
 
 
