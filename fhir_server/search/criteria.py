@@ -99,7 +99,7 @@ def _id(values: Sequence[str]) -> Test:
 def _missing(param: Param, value: str) -> Test:
     if value not in ("true", "false"):
         raise FhirError(400, "value", f"'{value[:50]}' is no value for '{param.code}:missing': true or false")
-    ids = ", ".join(str(part.id) for part in param.parts)
+    ids = str(param.id) if param.narrowed else ", ".join(str(part.id) for part in param.parts)
     present = Test(lambda _sql, row: f"{row}.present && ARRAY[{ids}]::int[]")
     return negated(present) if value == "true" else present
 

@@ -47,7 +47,7 @@ def _plan(type_name: str) -> tuple[dict[str, tuple[Take, ...]], tuple[Take, ...]
     by_key: dict[str, list[Take]] = {}
     whole: list[Take] = []
     for param in known.params.values():
-        if param.place in ("refused", "column") or not param.stored:
+        if param.place in ("refused", "column") or not (param.stored or param.narrowed):
             continue
         if param.computed:
             whole.append(_computed(param))
@@ -61,7 +61,14 @@ def _plan(type_name: str) -> tuple[dict[str, tuple[Take, ...]], tuple[Take, ...]
     return {key: tuple(takes) for key, takes in by_key.items()}, tuple(whole)
 
 
+def _present(param: int, _value: Any, _type_name: str, sink: Sink) -> None:
+    """Note that a parameter has a value, which another one files."""
+    sink.present.add(param)
+
+
 def _indexer(param: Param, carried: bool) -> Indexer:
+    if not param.stored:
+        return _present
     if param.place == "main":
         return date.index_main
     if param.kind == "token":

@@ -128,6 +128,11 @@ class Param:
     stored: bool = True
     computed: bool = False
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether it takes only references to some type from what another parameter files."""
+        return not self.stored and any(part.resolves for part in self.parts)
+
 
 @dataclass(frozen=True, slots=True)
 class TypeSearch:

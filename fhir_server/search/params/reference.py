@@ -127,7 +127,7 @@ def _target(param: Param, modifier: str, text: str) -> Target | None:
         return (found[0],), found[1]
     if not _ID.match(text):
         return None
-    if not any("Reference" in path.types or "Resource" in path.types for path in param.paths):
+    if param.paths and not any({"Reference", "Resource"} & set(path.types) for path in param.paths):
         return None
     return ((modifier,) if modifier else param.targets), text
 

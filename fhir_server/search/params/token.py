@@ -123,8 +123,8 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
             found, ranges = _asked(param, value, parts)
             hashes += found
             postings += ranges
-        needles += [part for part in reversed(parts) if part][:1]
-    literal = not any(name in ("boolean", "Boolean") for name in leaf_types(param))
+        needles.append(parts[-1])
+    literal = "boolean" not in leaf_types(param) and all(needles)
     return token_test(hashes, postings, _rank(param), needles if literal else ())
 
 

@@ -27,7 +27,7 @@ class Asker:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.session = Session(cast(Server, SimpleNamespace(store=store, settings=None)))
+        self.session = Session(cast("Server", SimpleNamespace(store=store, settings=None)))
 
     async def put(self, *resources: Json) -> None:
         """Write resources under their own ids."""
@@ -79,10 +79,30 @@ def params_of(url: str) -> Sequence[tuple[str, str]]:
 
 
 @pytest.fixture
+async def world(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Asker]:
+    """Yield the module's own database with its `WORLD` of resources in it."""
+    store = await _open(database_url)
+    try:
+        asker = Asker(store)
+        async with store.pool.connection() as conn:
+            row = await (await conn.execute("SELECT count(*) FROM resource")).fetchone()
+        if row == (0,):
+            await asker.put(*request.module.WORLD)
+        yield asker
+    finally:
+        await store.close()
+
+
+async def _open(url: str) -> Store:
+    store = await Store.open(url, pool_size=3)
+    configure(token_key=store.keys["token-hash"], cursor_key=store.keys["cursor-signature"], bases=(BASE,))
+    return store
+
+
+@pytest.fixture
 async def ask(fresh_database_url: str) -> AsyncIterator[Asker]:
     """Yield an empty database to write to and search."""
-    store = await Store.open(fresh_database_url, pool_size=3)
-    configure(token_key=store.keys["token-hash"], cursor_key=store.keys["cursor-signature"], bases=(BASE,))
+    store = await _open(fresh_database_url)
     try:
         yield Asker(store)
     finally:

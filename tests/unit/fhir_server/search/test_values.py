@@ -24,7 +24,9 @@ def test_only_unescaped_commas_separate(text: str, parts: list[str]) -> None:
     assert split(text, ",") == parts
 
 
-@pytest.mark.parametrize(("text", "plain"), [(r"a\,b", "a,b"), (r"a\|b\$c", "a|b$c"), (r"a\\b", r"a\b"), (r"a\nb", r"a\nb")])
+@pytest.mark.parametrize(
+    ("text", "plain"), [(r"a\,b", "a,b"), (r"a\|b\$c", "a|b$c"), (r"a\\b", r"a\b"), (r"a\nb", r"a\nb")]
+)
 def test_escapes_of_the_specification_are_undone(text: str, plain: str) -> None:
     assert unescape(text) == plain
 
@@ -35,13 +37,21 @@ def test_an_escaped_pipe_belongs_to_the_value() -> None:
 
 @given(st.lists(st.text(), min_size=1))
 def test_escaped_values_come_back(values: list[str]) -> None:
-    escaped = [v.replace("\\", r"\\").replace(",", r"\,").replace("|", r"\|").replace("$", r"\$") for v in values]
+    escaped = [
+        v.replace("\\", r"\\").replace(",", r"\,").replace("|", r"\|").replace("$", r"\$") for v in values
+    ]
     assert [unescape(part) for part in split(",".join(escaped), ",")] == values
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("ge2020", ("ge", "2020")), ("2020", ("eq", "2020")), ("ap-5", ("ap", "-5")), ("gender", ("eq", "gender")), ("le", ("eq", "le"))],
+    [
+        ("ge2020", ("ge", "2020")),
+        ("2020", ("eq", "2020")),
+        ("ap-5", ("ap", "-5")),
+        ("gender", ("eq", "gender")),
+        ("le", ("eq", "le")),
+    ],
 )
 def test_a_prefix_stands_before_a_number(text: str, found: tuple[str, str]) -> None:
     assert prefixed(text) == found

@@ -67,7 +67,18 @@ def test_a_leap_second_is_the_second_after() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "20", "2013-13", "2013-02-30", "2013-1-1", "2013-01-14T", "2013-01-14T25:00", "2013-01-14T10", "x2013", "2013-01-14T10:00+15:00"]
+    [
+        "",
+        "20",
+        "2013-13",
+        "2013-02-30",
+        "2013-1-1",
+        "2013-01-14T",
+        "2013-01-14T25:00",
+        "2013-01-14T10",
+        "x2013",
+        "2013-01-14T10:00+15:00",
+    ]
     + ["２０１３", "2013-01-14T10:61:00Z", "2013-01-14T10:00:61Z", "0000"],
 )
 def test_what_is_no_date_is_refused(text: str) -> None:
@@ -123,7 +134,10 @@ def test_open_periods_reach_to_the_ends_of_time() -> None:
 def test_a_timing_counts_with_its_outer_limits() -> None:
     timing = {"event": ["2020-02-01", "2020-01-01"], "repeat": {"boundsPeriod": {"end": "2020-03"}}}
     assert value_span(timing, "Timing") == (EARLIEST, micros(2020, 4, 1) - 1)
-    assert value_span({"event": ["2020-02-01", "2020-01-01"]}, "Timing") == (micros(2020, 1, 1), micros(2020, 2, 2) - 1)
+    assert value_span({"event": ["2020-02-01", "2020-01-01"]}, "Timing") == (
+        micros(2020, 1, 1),
+        micros(2020, 2, 2) - 1,
+    )
     assert value_span({"repeat": {"frequency": 1}}, "Timing") is None
 
 

@@ -35,7 +35,9 @@ def test_a_prefix_is_taken_off() -> None:
     assert asked("length", "ge5.4") == Asked("ge", Decimal("5.4"), Decimal("5.35"), Decimal("5.45"))
 
 
-@pytest.mark.parametrize("text", ["", "abc", "5,4", "1e", "--1", "0x10", "NaN", "Infinity", "gt", "1e9999", "５", "xx5"])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "5,4", "1e", "--1", "0x10", "NaN", "Infinity", "gt", "1e9999", "５", "xx5"]
+)
 def test_what_is_no_number_is_refused_by_name(text: str) -> None:
     with pytest.raises(FhirError) as refused:
         asked("length", text)
