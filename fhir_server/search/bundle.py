@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fhir_server.search.page import Page
@@ -21,8 +22,7 @@ def searchset(page: Page, base: str) -> bytes:
         **({} if page.total is None else {"total": page.total}),
         "link": [{"relation": relation, "url": url} for relation, url in page.links],
     }
-    entries = [_entry(row, base, "match") for row in page.rows]
-    entries += [_entry(row, base, "include") for row in page.included]
+    entries = _entries(page.rows, base, "match") + _entries(page.included, base, "include")
     if page.issues:
         said = {"resource": operation_outcome(page.issues), "search": {"mode": "outcome"}}
         entries.append(dump_json(said))
@@ -32,6 +32,13 @@ def searchset(page: Page, base: str) -> bytes:
     return opening[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
 
 
-def _entry(row: Row, base: str, mode: str) -> bytes:
-    address = f'{{"fullUrl":"{base}/{row.type_name}/{row.id}","resource":'
-    return address.encode() + row.json() + _END[mode]
+def _entries(rows: Sequence[Row], base: str, mode: str) -> list[bytes]:
+    prefixes: dict[int, bytes] = {}
+    end = _END[mode]
+    entries = []
+    for row in rows:
+        prefix = prefixes.get(row.type)
+        if prefix is None:
+            prefix = prefixes[row.type] = b'{"fullUrl":' + dump_json({"": f"{base}/{row.type_name}/"})[4:-2]
+        entries.append(b"".join((prefix, row.id.encode(), b'","resource":', row.json(), end)))
+    return entries
