@@ -82,13 +82,18 @@ class _Server(uvicorn.Server):
         )
 
 
+def _configure_logs(settings: Settings) -> None:
+    logs.configure(settings.log_level)
+    for chatty in ("uvicorn.error", "alembic"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
 def run_worker(
     app: App, channel: socket.socket, lane: LaneSocket, lifeline: int, ready: Callable[[], None]
 ) -> None:
     """Serve the connections that the supervisor hands over, until SIGTERM or until it is gone."""
     settings = app.fhir.settings
-    logs.configure(settings.log_level)
-    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLogger().level))
+    _configure_logs(settings)
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -122,7 +127,7 @@ def run_worker(
 def run_lane(app: App, lane: LaneSocket, lifeline: int) -> None:
     """Work on the lane's requests until SIGTERM, or until the supervisor is gone."""
     settings = app.fhir.settings
-    logs.configure(settings.log_level)
+    _configure_logs(settings)
 
     handle = lane_handler(app.fhir, dispatch)
 

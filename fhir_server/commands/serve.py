@@ -133,6 +133,7 @@ def listen(addresses: list[str], port: int) -> socket.socket:
             if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
+            listener.close()
             raise fail(_taken(address, port, error)) from error
     listener.listen(2048)
     listener.setblocking(False)

@@ -1,0 +1,102 @@
+"""The command line tells what is wrong in a sentence and never shows a stack trace for it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from fhir_server import cli
+from fhir_server.commands.serve import banner, base_url, listen, loopback
+from fhir_server.settings import Settings
+from fhir_server.version import VERSION
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+def test_every_command_is_listed_with_a_word_about_it() -> None:
+    shown = run("--help").output
+    assert [name for name in cli.COMMANDS if f" {name} " not in shown] == []
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_command_can_be_asked_for_help(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_an_unknown_command_is_refused_by_name() -> None:
+    result = run("sevre")
+    assert result.exit_code == 2
+    assert "sevre" in result.output
+
+
+def test_version_names_the_program_and_fhir() -> None:
+    assert f"{VERSION}, FHIR R4 4.0.1" in run("version").output
+
+
+def test_a_wrong_setting_is_told_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEALTHBUDDY_PORT", "many")
+    monkeypatch.setattr("sys.argv", ["healthbuddy", "definitions"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "Setting port" in capsys.readouterr().err
+
+
+def test_loading_from_nowhere_is_told(tmp_path: Path) -> None:
+    result = run("load", str(tmp_path / "nowhere"))
+    assert result.exit_code == 1
+    assert "does not exist" in result.output
+
+
+def test_loading_into_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"resourceType": "Patient"}')
+    result = run("load", str(tmp_path), "--base", "http://127.0.0.1:9/fhir")
+    assert result.exit_code == 1
+    assert "No FHIR server answers" in result.output
+
+
+def test_demo_data_can_be_written_to_files(tmp_path: Path) -> None:
+    assert run("demo", "--patients", "2", "--out", str(tmp_path)).exit_code == 0
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 3
+    assert json.loads(files[1].read_text())["type"] == "transaction"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.9.10"])
+def test_loopback_addresses_are_served(host: str) -> None:
+    assert loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", ""])
+def test_other_addresses_are_refused(host: str) -> None:
+    with pytest.raises(typer.Exit):
+        loopback(host)
+
+
+def test_a_free_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listen(["127.0.0.1"], 0) as listener:
+        assert listener.getsockname()[1] > 0
+
+
+def test_a_taken_port_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("fhir_server.commands.serve.OURS_S", 0)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(typer.Exit):
+        listen(["127.0.0.1"], taken.getsockname()[1])
+    assert "is taken" in capsys.readouterr().err
+
+
+def test_the_banner_has_three_lines_to_try() -> None:
+    text = banner(base_url(Settings(host="::1", port=8001)))
+    assert text.count("curl 'http://[::1]:8001/fhir/") == 3
