@@ -8,14 +8,16 @@ for among all texts of the parsed resource. Counts are by hash alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from fhir_server.search.sql import Test
 from fhir_server.storage.rows import Row
 from resources.codec.json import parse_json
 
+Found = TypeVar("Found", bound=Row)
 
-def true_matches(tests: Sequence[Test], rows: list[Row]) -> list[Row]:
+
+def true_matches(tests: Sequence[Test], rows: list[Found]) -> list[Found]:
     """Return those of `rows` in which, for every test with needles, one of these occurs."""
     for test in tests:
         if test.needles:

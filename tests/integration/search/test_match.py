@@ -36,7 +36,13 @@ async def test_a_transaction_sees_what_it_wrote_and_others_do_not(world: Asker) 
 
 @pytest.mark.parametrize(
     ("pairs", "status"),
-    [([("nonsense", "1")], 400), ([("identifier", "1"), ("nonsense", "1")], 400), ([], 412), ([("_count", "1")], 412), ([("name", "")], 412)],
+    [
+        ([("nonsense", "1")], 400),
+        ([("identifier", "1"), ("nonsense", "1")], 400),
+        ([], 412),
+        ([("_count", "1")], 412),
+        ([("name", "")], 412),
+    ],
 )
 async def test_conditions_must_be_understood_and_say_something(
     world: Asker, pairs: list[tuple[str, str]], status: int

@@ -39,16 +39,46 @@ VALUES = {
 }
 WORLD = [
     *(observation(id_, None, "d", **time) for id_, time in TIMES.items()),
-    *({"resourceType": "Encounter", "id": id_, "status": "finished", "class": {"code": "AMB"}, "location": [{"location": {"display": "x"}, "period": time["effectivePeriod"]}]} for id_, time in TIMES.items() if "effectivePeriod" in time),
-    *({"resourceType": "RiskAssessment", "id": id_, "status": "final", "subject": {"display": "x"}, "prediction": [{"probabilityDecimal": Decimal(v)}]} for id_, v in VALUES.items()),
-    {"resourceType": "RiskAssessment", "id": "r1", "status": "final", "subject": {"display": "x"}, "prediction": [{"probabilityRange": {"low": {"value": 90}, "high": {"value": 110}}}]},
+    *(
+        {
+            "resourceType": "Encounter",
+            "id": id_,
+            "status": "finished",
+            "class": {"code": "AMB"},
+            "location": [{"location": {"display": "x"}, "period": time["effectivePeriod"]}],
+        }
+        for id_, time in TIMES.items()
+        if "effectivePeriod" in time
+    ),
+    *(
+        {
+            "resourceType": "RiskAssessment",
+            "id": id_,
+            "status": "final",
+            "subject": {"display": "x"},
+            "prediction": [{"probabilityDecimal": Decimal(v)}],
+        }
+        for id_, v in VALUES.items()
+    ),
+    {
+        "resourceType": "RiskAssessment",
+        "id": "r1",
+        "status": "final",
+        "subject": {"display": "x"},
+        "prediction": [{"probabilityRange": {"low": {"value": 90}, "high": {"value": 110}}}],
+    },
     observation("q1", None, "q", valueQuantity=quantity(Decimal("5.40"), "g")),
     observation("q2", None, "q", valueQuantity=quantity(5400, "mg")),
     observation("q3", None, "q", valueQuantity=quantity(6, "g")),
     observation("q4", None, "q", valueQuantity={"value": Decimal("5.4"), "unit": "tablets"}),
     observation("q5", None, "q", valueQuantity=quantity(Decimal("5.4"), "x", "urn:units")),
-    observation("q6", None, "q", valueQuantity={"value": 5, "comparator": ">", "system": UCUM, "code": "g", "unit": "g"}),
-]  # fmt: skip
+    observation(
+        "q6",
+        None,
+        "q",
+        valueQuantity={"value": 5, "comparator": ">", "system": UCUM, "code": "g", "unit": "g"},
+    ),
+]
 
 
 def times(id_: str) -> tuple[int, int] | None:
@@ -70,9 +100,16 @@ def matches(prefix: str, value: tuple[int, int], target: tuple[int, int]) -> boo
     contains = value[0] <= target[0] and target[1] <= value[1]
     above, below = target[1] > value[1], target[0] < value[0]
     return {
-        "": contains, "eq": contains, "ne": not contains, "gt": above, "lt": below, "ge": above or contains,
-        "le": below or contains, "sa": target[0] > value[1], "eb": target[1] < value[0],
-    }[prefix]  # fmt: skip
+        "": contains,
+        "eq": contains,
+        "ne": not contains,
+        "gt": above,
+        "lt": below,
+        "ge": above or contains,
+        "le": below or contains,
+        "sa": target[0] > value[1],
+        "eb": target[1] < value[0],
+    }[prefix]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)

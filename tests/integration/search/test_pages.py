@@ -115,8 +115,15 @@ async def test_strings_sort_without_case_and_by_the_value_first_in_that_directio
 
 async def test_a_second_key_orders_what_the_first_leaves_equal(world: Asker) -> None:
     assert await world.ids(f"Observation?patient=x&code={LOINC}|c&_sort=-value-quantity,-_id") == [
-        "o5", "o2", "o7", "o1", "o6", "o3", "o4", "o0"
-    ]  # fmt: skip
+        "o5",
+        "o2",
+        "o7",
+        "o1",
+        "o6",
+        "o3",
+        "o4",
+        "o0",
+    ]
 
 
 async def test_nothing_that_stays_is_lost_or_doubled_while_others_write(ask: Asker) -> None:

@@ -20,26 +20,70 @@ def ref(text: str, **more: Any) -> dict[str, Any]:
 
 
 WORLD = [
-    patient("p1", "Smith", generalPractitioner=[ref("Practitioner/d1"), ref("Organization/g1")], managingOrganization=ref("Organization/g1")),
+    patient(
+        "p1",
+        "Smith",
+        generalPractitioner=[ref("Practitioner/d1"), ref("Organization/g1")],
+        managingOrganization=ref("Organization/g1"),
+    ),
     patient("p2", "Jones", managingOrganization=ref("Organization/g2")),
     patient("p3", "Smithers", link=[{"other": ref("Patient/p1"), "type": "seealso"}]),
     {"resourceType": "Practitioner", "id": "d1", "name": [{"family": "House"}]},
     {"resourceType": "Organization", "id": "g1", "name": "Clinic", "partOf": ref("Organization/g2")},
     {"resourceType": "Organization", "id": "g2", "name": "Holding"},
-    {"resourceType": "Group", "id": "p1", "type": "person", "actual": True, "identifier": [{"value": "group"}]},
-    {"resourceType": "Encounter", "id": "e1", "status": "finished", "class": {"code": "AMB"}, "subject": ref("Patient/p1"), "participant": [{"individual": ref("Practitioner/d1")}, {"individual": ref("PractitionerRole/x")}]},
-    observation("o1", "Patient/p1", "a", encounter=ref("Encounter/e1"), performer=[ref("Practitioner/d1"), ref("Patient/p2")]),
+    {
+        "resourceType": "Group",
+        "id": "p1",
+        "type": "person",
+        "actual": True,
+        "identifier": [{"value": "group"}],
+    },
+    {
+        "resourceType": "Encounter",
+        "id": "e1",
+        "status": "finished",
+        "class": {"code": "AMB"},
+        "subject": ref("Patient/p1"),
+        "participant": [{"individual": ref("Practitioner/d1")}, {"individual": ref("PractitionerRole/x")}],
+    },
+    observation(
+        "o1",
+        "Patient/p1",
+        "a",
+        encounter=ref("Encounter/e1"),
+        performer=[ref("Practitioner/d1"), ref("Patient/p2")],
+    ),
     observation("o2", "Patient/p1/_history/7", "b", encounter=ref("Encounter/nobody")),
     observation("o3", "Patient/p2", "a", hasMember=[ref("Observation/o1"), ref("Observation/o2")]),
     observation("o4", "Group/p1", "a"),
     observation("o5", BASE + "/Patient/p3", "c"),
     observation("o6", "https://elsewhere.example/Patient/p1", "a"),
-    {**observation("o7", None, "a"), "subject": {"identifier": {"system": MRN, "value": "77"}, "type": "Patient"}},
+    {
+        **observation("o7", None, "a"),
+        "subject": {"identifier": {"system": MRN, "value": "77"}, "type": "Patient"},
+    },
     observation("o8", "Patient/unborn", "a"),
-    {"resourceType": "Coverage", "id": "c1", "status": "active", "beneficiary": ref("Patient/p1"), "payor": [ref("Organization/g1"), ref("Patient/p2")]},
-    {"resourceType": "Provenance", "id": "v1", "target": [ref("Patient/p1"), ref("Observation/o1")], "recorded": "2020-01-01T00:00:00Z", "agent": [{"who": ref("Practitioner/d1")}]},
-    {"resourceType": "ActivityDefinition", "id": "l1", "status": "active", "library": ["http://x/Library/a|1.0"]},
-]  # fmt: skip
+    {
+        "resourceType": "Coverage",
+        "id": "c1",
+        "status": "active",
+        "beneficiary": ref("Patient/p1"),
+        "payor": [ref("Organization/g1"), ref("Patient/p2")],
+    },
+    {
+        "resourceType": "Provenance",
+        "id": "v1",
+        "target": [ref("Patient/p1"), ref("Observation/o1")],
+        "recorded": "2020-01-01T00:00:00Z",
+        "agent": [{"who": ref("Practitioner/d1")}],
+    },
+    {
+        "resourceType": "ActivityDefinition",
+        "id": "l1",
+        "status": "active",
+        "library": ["http://x/Library/a|1.0"],
+    },
+]
 
 
 @pytest.mark.parametrize(

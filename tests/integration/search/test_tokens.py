@@ -16,9 +16,16 @@ WORLD = [
         "A",
         gender="female",
         active=True,
-        identifier=[{"system": MRN, "value": "Ab1", "type": {"coding": [{"system": V2, "code": "MR"}]}}, {"value": "none"}],
+        identifier=[
+            {"system": MRN, "value": "Ab1", "type": {"coding": [{"system": V2, "code": "MR"}]}},
+            {"value": "none"},
+        ],
         telecom=[{"system": "email", "value": "Ann@Example.org"}, {"system": "phone", "value": "555-1"}],
-        meta={"tag": [{"system": "urn:t", "code": "blue"}], "profile": [CANONICAL + "|2.0"], "source": "urn:s"},
+        meta={
+            "tag": [{"system": "urn:t", "code": "blue"}],
+            "profile": [CANONICAL + "|2.0"],
+            "source": "urn:s",
+        },
     ),
     patient("p2", "B", gender="male", active=False, identifier=[{"system": "urn:other", "value": "Ab1"}]),
     patient("p3", "C", deceasedDateTime="2020", communication=[{"language": {"coding": [{"code": "de"}]}}]),
@@ -28,14 +35,19 @@ WORLD = [
         "resourceType": "Observation",
         "id": "o3",
         "status": "final",
-        "code": {"coding": [{"system": "urn:local", "code": "8867-4"}, {"system": LOINC, "code": "2-2"}], "text": "pulse"},
+        "code": {
+            "coding": [{"system": "urn:local", "code": "8867-4"}, {"system": LOINC, "code": "2-2"}],
+            "text": "pulse",
+        },
     },
     {"resourceType": "Observation", "id": "o4", "status": "final", "code": {"coding": [{"code": "8867-4"}]}},
-    observation("o5", "Patient/p2", "3-3", component=[{"code": {"coding": [{"system": LOINC, "code": "8867-4"}]}}]),
+    observation(
+        "o5", "Patient/p2", "3-3", component=[{"code": {"coding": [{"system": LOINC, "code": "8867-4"}]}}]
+    ),
     {"resourceType": "Observation", "id": "o6", "status": "final", "code": {"text": "only text"}},
     {"resourceType": "ValueSet", "id": "v1", "status": "active", "url": "http://example.org/vs/A"},
     {"resourceType": "ValueSet", "id": "v2", "status": "draft", "url": "http://example.org/vs/a"},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -65,24 +65,15 @@ def test_a_leap_second_is_the_second_after() -> None:
     assert span("2016-12-31T23:59:60Z")[0] == micros(2017, 1, 1)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "20",
-        "2013-13",
-        "2013-02-30",
-        "2013-1-1",
-        "2013-01-14T",
-        "2013-01-14T25:00",
-        "2013-01-14T10",
-        "x2013",
-        "2013-01-14T10:00+15:00",
-    ]
-    + ["２０１３", "2013-01-14T10:61:00Z", "2013-01-14T10:00:61Z", "0000"],
-)
+NO_DATES = """
+20 2013-13 2013-02-30 2013-1-1 2013-01-14T 2013-01-14T25:00 2013-01-14T10 x2013 2013-01-14T10:00+15:00 ２０１３
+2013-01-14T10:61:00Z 2013-01-14T10:00:61Z 0000
+""".split()
+
+
+@pytest.mark.parametrize("text", ["", *NO_DATES])
 def test_what_is_no_date_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"^(.|\n)*$"):
         span(text)
 
 
