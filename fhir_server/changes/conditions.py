@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from fhir_server.exchange import Pairs, Request, Session
-from fhir_server.search.match import match_ids
+from fhir_server.search.match import match_rows
+from fhir_server.storage.read import Old
 from resources.outcome import FhirError
 
 _ETAG = re.compile(r'\s*(?:(?:W/)?"([A-Za-z0-9\-.]{1,64})"|([A-Za-z0-9\-.]{1,64}))\s*')
@@ -24,12 +25,12 @@ class Criteria(msgspec.Struct, frozen=True):
         """Return one text for all spellings of the same search: what its lock is made of."""
         return self.type + "?" + "&".join(f"{name}={value}" for name, value in sorted(self.pairs))
 
-    async def match(self, session: Session) -> tuple[int, str] | None:
-        """Return (row number, id) of the one resource that matches, None where none does.
+    async def match(self, session: Session) -> Old | None:
+        """Return the one resource that matches, None where none does.
 
         Errors: 412 multiple-matches where several match
         """
-        found = await match_ids(session, self.type, list(self.pairs), limit=2)
+        found = await match_rows(session, self.type, list(self.pairs), limit=2)
         if len(found) > 1:
             raise FhirError(412, "multiple-matches", f"'{self}' matches several resources, so it names none")
         return found[0] if found else None

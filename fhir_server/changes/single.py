@@ -54,8 +54,8 @@ async def create(session: Session, resource: dict[str, Any]) -> Row:
     return row
 
 
-async def create_unless(session: Session, criteria: Criteria, one: Write) -> tuple[int, str] | Row:
-    """Return the row of the new resource, or (row number, id) of the one that matches `criteria` already.
+async def create_unless(session: Session, criteria: Criteria, one: Write) -> tuple[Row, bool]:
+    """Return the row of the new resource, or of the one that matches `criteria` already, and whether it is new.
 
     Whoever creates under the same criteria waits, so that only one of them creates.
     """
@@ -64,22 +64,24 @@ async def create_unless(session: Session, criteria: Criteria, one: Write) -> tup
         await hold(conn, [str(criteria)])
         found = await criteria.match(inside)
         if found is not None:
-            return found
+            return found, False
         row = await apply(inside, one)
     if row is None:
         raise FhirError(409, "conflict", f"{type_name(one.type)}/{one.id} is being created by others")
-    return row
+    return row, True
 
 
-async def put(session: Session, prepared: Prepared, wanted: str | None) -> tuple[Row, bool]:
+async def put(
+    session: Session, prepared: Prepared, wanted: str | None, seen: Old | None = None
+) -> tuple[Row, bool]:
     """Return the row after an update or update-as-create, and whether the resource was there before.
 
+    Shape:  `seen` is the current row where a search has just read it
     Errors: 412 where `wanted` (If-Match) is not the current version; 409 where others keep being faster
     """
     kind = type_name(prepared.type)
-    async for _ in attempts():
-        async with session.connection() as conn:
-            old = await read.old(conn, kind, prepared.id)
+    async for attempt in attempts():
+        old = seen if attempt == 0 and seen is not None else await look(session, kind, prepared.id)
         there = old is not None and old.live
         expect(wanted, old.version if old is not None and there else None, f"{kind}/{prepared.id}")
         row = await apply(session, await draft(session, prepared, PUT, old))
@@ -88,14 +90,19 @@ async def put(session: Session, prepared: Prepared, wanted: str | None) -> tuple
     raise AssertionError("attempts() ends by raising")
 
 
+async def look(session: Session, kind: str, id_: str) -> Old | None:
+    """Return the current row of a resource, ready to be replaced."""
+    async with session.connection() as conn:
+        return await read.old(conn, kind, id_)
+
+
 async def remove(session: Session, kind: str, id_: str, wanted: str | None = None) -> Row | None:
     """Return the row of the deletion, None where there was nothing to delete.
 
     Errors: 412 where `wanted` (If-Match) is not the current version
     """
     async for _ in attempts():
-        async with session.connection() as conn:
-            old = await read.old(conn, kind, id_)
+        old = await look(session, kind, id_)
         there = old is not None and old.live
         expect(wanted, old.version if old is not None and there else None, f"{kind}/{id_}")
         if old is None or not there:

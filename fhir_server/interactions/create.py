@@ -8,7 +8,6 @@ from fhir_server.changes.prepare import parse, prepare
 from fhir_server.changes.single import create as create_new
 from fhir_server.changes.single import create_unless, draft
 from fhir_server.exchange import Request, Result, Session
-from fhir_server.storage import read as storage
 from fhir_server.storage.rows import POST, Row
 
 
@@ -19,18 +18,12 @@ async def create(session: Session, request: Request) -> Result:
     condition = if_none_exist(request, type_name)
     if condition is None:
         return written(await create_new(session, resource), 201)
-    found = await condition.match(session)
-    if found is None:
-        made = await create_unless(
-            session, condition, await draft(session, prepare(resource, new_id()), POST)
-        )
-        if isinstance(made, Row):
-            return written(made, 201)
-        found = made
-    async with session.connection() as conn:
-        row = await storage.current(conn, type_name, found[1])
-    assert row is not None, "what a search found has a version"
-    return written(row, 200)
+    found: Row | None = await condition.match(session)
+    if found is not None:
+        return written(found, 200)
+    one = await draft(session, prepare(resource, new_id()), POST)
+    row, is_new = await create_unless(session, condition, one)
+    return written(row, 201 if is_new else 200)
 
 
 def written(row: Row, status: int) -> Result:

@@ -38,11 +38,20 @@ async def history(session: Session, request: Request) -> Result:
     query = _parameters(request.query)
     count = _count(query.get("_count"), session)
     async with session.connection() as conn:
-        safe = await storage.safe_instant(conn)
         wanted = await _slice(conn, kind, id_, query)
+        safe = await storage.safe_instant(conn) if wanted.rid is None else None
         rows = await storage.page(conn, wanted, count + 1) if count else []
-        total = await storage.total(conn, wanted) if id_ is not None or not count else None
+        total = await _total(conn, wanted, rows, count)
+    if safe is None:  # versions of one resource follow each other: the newest is safe
+        safe = max((row.updated for row in rows), default=_EPOCH)
     return _bundle(request, query, rows, count, total, safe)
+
+
+async def _total(conn: AsyncConnection[Any], wanted: Slice, rows: list[Row], count: int) -> int | None:
+    """Return the number of all versions, None where telling would mean counting a whole table."""
+    if wanted.after is None and 0 < count and len(rows) <= count:
+        return len(rows)
+    return await storage.total(conn, wanted) if wanted.rid is not None or not count else None
 
 
 def _scope(request: Request) -> tuple[str | None, str | None]:

@@ -8,7 +8,6 @@ from fhir_server.changes.patching import current, patched
 from fhir_server.changes.prepare import prepare
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.create import written
-from fhir_server.storage import read as storage
 from fhir_server.storage.rows import PATCH
 from resources.outcome import FhirError
 
@@ -16,16 +15,16 @@ from resources.outcome import FhirError
 async def patch(session: Session, request: Request) -> Result:
     """Return the resource as patched; 404 where there is none, 412 where If-Match does not hold."""
     type_name, _, id_ = request.path.partition("/")
+    seen = None
     if not id_:
         condition = criteria(type_name, request.query)
-        found = await condition.match(session)
-        if found is None:
+        seen = await condition.match(session)
+        if seen is None:
             raise FhirError(404, "not-found", f"Nothing matches '{condition}'")
-        id_ = found[1]
+        id_ = seen.id
     wanted = if_match(request)
-    async for _ in single.attempts():
-        async with session.connection() as conn:
-            old = await storage.old(conn, type_name, id_)
+    async for attempt in single.attempts():
+        old = seen if attempt == 0 and seen is not None else await single.look(session, type_name, id_)
         there = current(old, f"{type_name}/{id_}")
         expect(wanted, there.version, f"{type_name}/{id_}")
         prepared = prepare(await patched(there.json(), request, type_name), id_)

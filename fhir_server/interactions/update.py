@@ -10,7 +10,8 @@ from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import parse, prepare
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.create import written
-from fhir_server.storage.rows import POST, Row
+from fhir_server.storage.read import Old
+from fhir_server.storage.rows import POST
 from resources.outcome import FhirError
 
 
@@ -28,8 +29,10 @@ async def update(session: Session, request: Request) -> Result:
     return await _put(session, resource, id_, if_match(request))
 
 
-async def _put(session: Session, resource: dict[str, Any], id_: str, wanted: str | None) -> Result:
-    row, was_there = await single.put(session, prepare(resource, id_), wanted)
+async def _put(
+    session: Session, resource: dict[str, Any], id_: str, wanted: str | None, seen: Old | None = None
+) -> Result:
+    row, was_there = await single.put(session, prepare(resource, id_), wanted, seen)
     return written(row, 200 if was_there else 201)
 
 
@@ -42,11 +45,11 @@ async def _conditional(
         return await _put(session, resource, str(given), if_match(request))
     if found is None:
         one = await single.draft(session, prepare(resource, new_id()), POST)
-        made = await single.create_unless(session, condition, one)
-        if isinstance(made, Row):
-            return written(made, 201)
-        found = made
-    if given not in (None, found[1]):
-        text = f"'{condition}' is {condition.type}/{found[1]}, but the body's id is '{given}'"
+        row, is_new = await single.create_unless(session, condition, one)
+        if is_new:
+            return written(row, 201)
+        return await _put(session, resource, row.id, if_match(request))
+    if given not in (None, found.id):
+        text = f"'{condition}' is {condition.type}/{found.id}, but the body's id is '{given}'"
         raise FhirError(400, "invalid", text, f"{condition.type}.id")
-    return await _put(session, resource, found[1], if_match(request))
+    return await _put(session, resource, found.id, if_match(request), found)

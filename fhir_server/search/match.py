@@ -8,17 +8,25 @@ from psycopg import AsyncRawCursor
 
 from fhir_server.exchange import Session
 from fhir_server.search import plan, recheck
-from fhir_server.search.find import COLUMNS
 from fhir_server.search.parse import parse
 from fhir_server.search.sql import Sql, all_of
-from fhir_server.storage.rows import Row
+from fhir_server.storage.read import FOR_WRITE, Old
 from resources.outcome import FhirError
+
+_COLUMNS = ", ".join(f"r.{column}" for column in FOR_WRITE)
 
 
 async def match_ids(
     session: Session, type_name: str, pairs: Sequence[tuple[str, str]], limit: int = 2
 ) -> list[tuple[int, str]]:
-    """Return (row number, id) of up to `limit` resources that meet every criterion, uncommitted ones of ours included.
+    """Return (row number, id) of what `match_rows` finds."""
+    return [(row.rid, row.id) for row in await match_rows(session, type_name, pairs, limit)]
+
+
+async def match_rows(
+    session: Session, type_name: str, pairs: Sequence[tuple[str, str]], limit: int = 2
+) -> list[Old]:
+    """Return up to `limit` resources that meet every criterion, uncommitted ones of ours included, ready to be replaced.
 
     Errors: 400 for unknown parameters too, 412 where no criterion is given
     """
@@ -30,9 +38,9 @@ async def match_ids(
     sql = Sql()
     rows = plan.source(sql, type_name, query.tests)
     chosen = f"FROM {rows.tables} WHERE {all_of(rows.conditions)}"
-    text = f"SELECT {COLUMNS} {chosen} ORDER BY {rows.rid_order} LIMIT {limit}"
+    text = f"SELECT {_COLUMNS} {chosen} ORDER BY {rows.rid_order} LIMIT {limit}"
     async with session.connection() as conn:
         cursor = AsyncRawCursor(conn)
         await cursor.execute(text, sql.args, binary=True)
-        found = [Row(*row) for row in await cursor.fetchall()]
-    return [(row.rid, row.id) for row in recheck.true_matches(query.tests, found)]
+        found = [Old(*row) for row in await cursor.fetchall()]
+    return recheck.true_matches(query.tests, found)

@@ -24,7 +24,10 @@ FROM resource r JOIN resource_version v USING (rid) WHERE r.type = %s AND r.id =
 _SEVERAL = f"""
 SELECT {_OF_R} FROM unnest(%s, %s) AS k(type, id) JOIN resource r ON r.type = k.type AND r.id = k.id WHERE r.version > 0
 """
-_FOR_WRITE = "rid, type, id, version, updated, live, method, tail, pid, d0, posts, digests"
+FOR_WRITE = (*COLUMNS.split(", "), "pid", "d0", "posts", "digests")
+"""The columns of `Old`, in its order."""
+
+_FOR_WRITE = ", ".join(FOR_WRITE)
 _OLD = f"SELECT {_FOR_WRITE} FROM resource WHERE type = %s AND id = %s"
 _OLDS = f"SELECT {_FOR_WRITE} FROM resource WHERE (type, id) IN (SELECT * FROM unnest(%s, %s))"
 _LOCK = f"""
