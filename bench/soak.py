@@ -1,6 +1,6 @@
 """Loading for a long time while server and database are killed again and again; then the ledger is proven.
 
-    make soak [ARGS="--rounds 40"]
+make soak [ARGS="--rounds 40"]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 import random
 from pathlib import Path
 
-from tests.integration.test_crash import Ledger, check, round_of
+from tests.crash import Ledger, check, round_of
 from tests.live import LiveServer, serving
 
 

@@ -84,11 +84,17 @@ class LiveServer:
         while time.monotonic() < end:
             if self.process is None or self.process.poll() is not None:
                 break
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready", timeout=2):
-                    return
+            if self._answers():
+                return
             time.sleep(0.1)
         raise RuntimeError(f"the server is not ready:\n{self.log.read_text()[-4000:]}")
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
 
     def stop(self) -> None:
         """Stop it as Ctrl-C would."""
@@ -120,6 +126,6 @@ class LiveServer:
 def serving(**settings: str) -> Iterator[LiveServer]:
     """Yield a running server on a fresh data folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="hb-live-", ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         with LiveServer(Path(folder), **settings) as server:
             yield server
