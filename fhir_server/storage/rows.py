@@ -106,7 +106,7 @@ def head(type_number: int, id_: str, version: int, updated: datetime) -> bytes:
 
 def instant(moment: datetime) -> str:
     """Return `moment` as a FHIR instant in UTC, to the millisecond."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def tail(resource: dict[str, Any]) -> bytes:

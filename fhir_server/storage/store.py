@@ -40,6 +40,7 @@ class Store:
             "lock_timeout": milliseconds,
             "idle_in_transaction_session_timeout": 3 * milliseconds,
             "jit": "off",
+            "timezone": "UTC",
             "application_name": "healthbuddy",
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
