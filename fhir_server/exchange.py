@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from resources.outcome import FhirError, Issue
 
@@ -102,14 +102,37 @@ class Session:
         """The storage of this process."""
         return self.server.store
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+    def connection(self) -> Lent:
         """Lend a connection: the transaction's own, else an autocommit one from the pool."""
-        if self.conn is not None:
-            yield self.conn
-        else:
-            async with self.server.store.pool.connection() as conn:
-                yield conn
+        return Lent(None if self.conn is not None else self.server.store.pool, self.conn)
+
+
+class Lent:
+    """A connection for the time of a `with`.
+
+    It asks the pool directly: `pool.connection()` also commits, which costs an eighth of a read (10 of 85 µs) and
+    means nothing to an autocommit connection. What is left open or broken is rolled back or replaced by the pool.
+    """
+
+    __slots__ = ("conn", "pool")
+
+    def __init__(
+        self, pool: AsyncConnectionPool[AsyncConnection[Any]] | None, conn: AsyncConnection[Any] | None
+    ) -> None:
+        self.pool = pool
+        self.conn = conn
+
+    async def __aenter__(self) -> AsyncConnection[Any]:
+        """Return the connection."""
+        if self.conn is None:
+            assert self.pool is not None
+            self.conn = await self.pool.getconn()
+        return self.conn
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give back what was borrowed."""
+        if self.pool is not None and self.conn is not None:
+            await self.pool.putconn(self.conn)
 
 
 class Handler(Protocol):
