@@ -93,7 +93,9 @@ async def _rows(
 
 def _natural(rows: plan.Source, order: str) -> list[Key]:
     date = Key(rows.d0, False, "bigint", False)
-    return {"pid": [Key(rows.pid, False, "bigint", False), date], "d0": [date]}.get(order, [])
+    latest = Key(rows.d0, True, "bigint", False)
+    patient = Key(rows.pid, False, "bigint", False)
+    return {"pid": [patient, date], "d0": [date], "d0-": [latest]}.get(order, [])
 
 
 async def _dated_first(

@@ -8,6 +8,7 @@ The text decides the plan, since a prepared statement's generic plan cannot see 
     references, names   row numbers first, as one array, then the rows by primary key
     posting             posting (h, d0, rid), in order of date; of several keys each in order, merged
     rare tokens         GIN; dates and numbers: row numbers first
+    the main date       resource (type, d0, rid) from the end where the matches lie
     anything else       the type's rows in order, filtered
 
 Every other criterion filters the row (its own arrays, or an index by row number).
@@ -34,7 +35,8 @@ PAGE_GUESS = 1_000
 class Source:
     """Where rows come from.
 
-    Shape:  `order` is the order that costs nothing: d0 (date, row), pid (patient, date, row) or rid;
+    Shape:  `order` is the order that costs nothing: d0 (date, row), d0- (the same from the end), pid (patient, date,
+            row) or rid;
             `rid_order` is what to sort by where row numbers must be sorted but no index is to be walked for them;
             `keys` lists posting keys k(h): each is read in order of date for itself, and the results are merged
     """
@@ -87,6 +89,7 @@ def source(
         found, used = _by_rank(sql, type_name, best), [best]
     else:
         found, used = Source("resource r", [f"r.type = {type_number(type_name)}", "r.live"]), []
+        found.order = next((("d0-" if t.newest else "d0") for t in tests if t.newest is not None), "rid")
     rest = [test.where(sql, "r") for test in tests if test not in used]
     seen = visible(type_name, "r")
     rest += [seen] if seen else []

@@ -70,7 +70,8 @@ class Test:
     Shape:  `where` filters a row that something else found; the rest says how the criterion can itself find rows,
             cheapest `rank` first: `rids` lists row numbers, `tokens` are looked up under GIN (any of them),
             `postings` are ranges of posting keys (any of them), `patients` restrict by `pid`;
-            `needles` are texts of which one occurs in what is stored of every true match
+            `needles` are texts of which one occurs in what is stored of every true match;
+            `newest` says that matches lie at the late end of the main date (True) or at the early one (False)
     """
 
     where: RowClause
@@ -80,6 +81,7 @@ class Test:
     postings: Ranges = ()
     patients: Patients | None = None
     needles: tuple[str, ...] = ()
+    newest: bool | None = None
 
 
 SEVERAL_KEYS = 45

@@ -23,6 +23,9 @@ EARLIEST = -(2**63) + 1
 LATEST = 2**63 - 1
 """An open end."""
 
+LONGEST = 366 * 86_400_000_000
+"""What a date of one value can mean at most: a year."""
+
 SECOND, DAY = 1_000_000, 86_400_000_000
 _EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 _FORM = re.compile(
@@ -161,15 +164,30 @@ def test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
     """
     asked = [_asked(param.code, value) for value in values]
     if param.place == "main":
-        return Test(
-            lambda sql, row: f"({row}.d0 <> {MISSING_DATE} AND {_any(asked, sql, row + '.d0', row + '.d1')})"
-        )
+        return _main_test(param, asked)
     ids = ", ".join(str(part.id) for part in param.parts)
 
     def rows(sql: Sql) -> str:
         return f"SELECT i.rid FROM idx_date i WHERE i.param IN ({ids}) AND {_any(asked, sql, 'i.lo', 'i.hi')}"
 
     return Test(lambda sql, row: f"EXISTS ({rows(sql)} AND i.rid = {row}.rid)", 60, rows)
+
+
+def _main_test(param: Param, asked: Sequence[Asked]) -> Test:
+    """Return the test of the main date, which stands in the row itself."""
+    late = all(prefix in ("ge", "gt", "sa") for prefix, _, _ in asked)
+    short = not any(name in ("Period", "Timing") for path in param.paths for name in path.types)
+    start = max(min(first for _, first, _ in asked) - LONGEST, EARLIEST) if late and short else EARLIEST
+
+    def where(sql: Sql, row: str) -> str:
+        found = _any(asked, sql, f"{row}.d0", f"{row}.d1")
+        return (
+            f"({row}.d0 >= {sql.big(start)} AND {found})"
+            if start > EARLIEST
+            else f"({row}.d0 <> {MISSING_DATE} AND {found})"
+        )
+
+    return Test(where, newest=late)
 
 
 def updated_test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
