@@ -18,7 +18,10 @@ def main(names: list[str]) -> int:
             print(f"There is no measurement called {name}; there are: {', '.join(ALL)}")
             return 2
         print(f"\n=== {name}", flush=True)
-        failed += subprocess.run([sys.executable, "-m", f"bench.{name}"], cwd=HERE.parent, check=False).returncode != 0
+        failed += (
+            subprocess.run([sys.executable, "-m", f"bench.{name}"], cwd=HERE.parent, check=False).returncode
+            != 0
+        )
     return failed
 
 
