@@ -30,6 +30,8 @@ from resources.outcome import FhirError
 _log = logging.getLogger("fhir_server.lanes")
 _HEADER = struct.Struct("!QQ")  # bytes of the pickle, number of the request
 _BUFFER = 1 << 20
+FOLDER_MAX = 95
+"""Bytes of the path of a socket's folder; a socket's own path is limited to 104 on macOS."""
 
 Handle = Callable[[Request], Awaitable[Result]]
 
@@ -37,9 +39,15 @@ Handle = Callable[[Request], Awaitable[Result]]
 class LaneSocket:
     """The place where a lane listens: made by the supervisor, inherited by the lane, connected to by the worker."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="healthbuddy-lane-"))
+    def __init__(self, folder: Path | None = None) -> None:
+        """Listen in `folder`, which is ours alone; in a temporary one where none is given or it is too deep."""
+        if folder is None or len(os.fsencode(folder)) > FOLDER_MAX:
+            folder = Path(tempfile.mkdtemp(prefix="healthbuddy-lane-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self.folder = folder
         self.path = self.folder / "lane"
+        self.path.unlink(missing_ok=True)
         self.owner = os.getpid()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.bind(str(self.path))

@@ -28,6 +28,7 @@ from fhir_server.worker import lane_app, run_lane, run_worker, web_app
 _log = logging.getLogger("fhir_server.supervisor")
 
 TICK_S = 1.0
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ACCEPT_AT_ONCE = 64
 START_ATTEMPTS = 3
 """Failed starts in a row after which the server gives up instead of trying for ever."""
@@ -71,6 +72,7 @@ class Supervisor:
         self.every_tick = every_tick
         self.when_ready = when_ready
         self.stopping = False
+        self._signals = 0
         self._dealt = 0
         self._lifeline = os.pipe()
         self._ready = os.pipe()
@@ -108,7 +110,8 @@ class Supervisor:
     # -- children ------------------------------------------------------------------------------------------------
 
     def _pair(self, number: int) -> tuple[Child, Child]:
-        place = LaneSocket()
+        port = self.listener.getsockname()[1]  # ours alone, so the folder is too
+        place = LaneSocket(self.settings.data_dir / "run" / f"{port}-{number}")
 
         def web(child: Child) -> None:
             def ready() -> None:
@@ -153,6 +156,7 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         self.listener.close()
         for child in self._children:
@@ -204,6 +208,7 @@ class Supervisor:
 
     def _signalled(self, _number: int, _frame: object) -> None:
         self.stopping = True
+        self._signals += 1
 
     @staticmethod
     def _drain(end: int) -> bytes:
@@ -255,6 +260,8 @@ class Supervisor:
                     os.kill(child.pid, number)
             deadline = time.monotonic() + patience
             while alive and time.monotonic() < deadline:
+                if self._signals > 1 and number == signal.SIGTERM:  # Ctrl-C once more: wait no longer
+                    break
                 time.sleep(0.01)
                 alive = [child for child in alive if not self._ended(child)]
         for child in children:

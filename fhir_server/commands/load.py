@@ -60,7 +60,7 @@ def load(
         )
     total = sum(path.stat().st_size for stage in stages for path in stage)
     with _server(settings, base) as url:
-        name = state_path(settings.data_dir / "load", url, (str(path.resolve()) for path in paths))
+        name = _state(settings, base, (str(path.resolve()) for path in paths))
         chosen = report or name.with_suffix(".refused.ndjson")
         _load(url, [pieces(stage) for stage in stages], total, State(name, anew=anew), parallel, chosen)
 
@@ -84,13 +84,27 @@ def demo(
         return
     settings = Settings()
     with _server(settings, base) as url:
-        name = state_path(settings.data_dir / "load", url, ("demo", str(patients), str(seed)))
+        name = _state(settings, base, ("demo", str(patients), str(seed)))
         stream = (
             Piece(dump_json(bundle), (f"demo bundle {number}",), len(bundle["entry"]), 1)
             for number, bundle in enumerate(bundles)
         )
         world = [piece for _, piece in zip(range(1), stream, strict=False)]
-        _load(url, [world, stream], patients + 1, State(name), parallel, name.with_suffix(".refused.ndjson"))
+        _load(
+            url,
+            [world, stream],
+            patients + 1,
+            State(name, anew=True),
+            parallel,
+            name.with_suffix(".refused.ndjson"),
+        )
+
+
+def _state(settings: Settings, base: str | None, what: Iterable[str]) -> Path:
+    """Return the state file of loading `what`: beside the embedded database, so that it goes when that goes."""
+    local = base is None and settings.embedded
+    folder = settings.postgres_dir if local else settings.data_dir
+    return state_path(folder / "load", base or settings.database_url, what)
 
 
 def _load(

@@ -12,6 +12,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -110,6 +111,7 @@ class EmbeddedPostgres:
             try:
                 self._stop(runner)
                 if remove:
+                    shutil.rmtree(self.socket_dir, ignore_errors=True)
                     shutil.rmtree(self.folder)
                     if self.data_dir.is_symlink():
                         self.data_dir.unlink()
@@ -269,10 +271,13 @@ class EmbeddedPostgres:
         """Remove what a killed instance left behind; the start lock is ours and nobody runs it."""
         (self.pgdata / "postmaster.pid").unlink(missing_ok=True)
         folder = self.socket_dir
-        folder.mkdir(mode=0o700, exist_ok=True)
-        runner.own(folder)
-        if folder.is_symlink() or folder.stat().st_uid != runner.uid:
-            raise EmbeddedError(f"{folder} is not ours: remove it")
+        try:
+            folder.mkdir(mode=0o700)
+            runner.own(folder)
+        except FileExistsError:
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != runner.uid:
+                raise EmbeddedError(f"{folder} is not ours: remove it") from None
         for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
             (folder / name).unlink(missing_ok=True)
 

@@ -190,3 +190,19 @@ def test_a_path_too_long_for_a_socket_gets_a_short_socket_folder(tmp_path: Path)
         assert setting(server, "fsync") == "off"
     finally:
         server.stop(force=True, remove=True)
+
+
+def test_a_socket_folder_that_somebody_else_made_is_not_used(folder: Path, tmp_path: Path) -> None:
+    server = EmbeddedPostgres(folder)
+    server.ensure_running()
+    server.stop(force=True)
+    place = server.socket_dir
+    place.rename(place.with_name("aside"))
+    place.symlink_to(tmp_path)
+    try:
+        with pytest.raises(EmbeddedError, match="is not ours"):
+            server.ensure_running()
+    finally:
+        place.unlink()
+        place.with_name("aside").rename(place)
+        server.stop(force=True)

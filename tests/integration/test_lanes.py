@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +121,19 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(lane: Lane) -> None
     assert heavy.in_flight == 0
     assert (await heavy.submit(Request("POST", ""))).status == 200
     await heavy.close()
+
+
+def test_a_lane_listens_where_its_user_alone_may_enter(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir(mode=0o755)
+    (tmp_path / "x" / "lane").touch()  # left by a killed server
+    place = LaneSocket(tmp_path / "x")
+    assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
+    assert stat.S_ISSOCK(place.path.stat().st_mode)
+    place.close()
+    assert not place.folder.exists()
+
+
+def test_a_folder_too_deep_for_a_socket_is_replaced_by_a_temporary_one(tmp_path: Path) -> None:
+    place = LaneSocket(tmp_path / ("x" * 100))
+    assert tmp_path not in place.path.parents
+    place.close()
