@@ -21,7 +21,6 @@ from fhir_server.lanes import HeavyLane, LaneSocket, serve_lane
 from fhir_server.rest.heavy import lane_handler
 from fhir_server.settings import Settings
 
-HEADER_LIMIT = 64 * 1024
 KEEP_ALIVE_S = 75
 
 
@@ -102,7 +101,7 @@ def run_worker(
         log_config=None,
         access_log=False,
         server_header=False,
-        h11_max_incomplete_event_size=HEADER_LIMIT,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(settings.shutdown_s) or 1,
         backlog=2048,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from fhir_server import cli
 from fhir_server.storage.embedded import EmbeddedPostgres
 from tests.served import Served, eventually
 
@@ -72,6 +75,24 @@ def test_a_large_bundle_goes_through_a_lane(shared: Served) -> None:
     assert len(answer.json()["entry"]) == 800
     refused = httpx.post(shared.base, json={**bundle, "entry": entries + entries[:1]}, timeout=60)
     assert (refused.status_code, refused.json()["resourceType"]) == (400, "OperationOutcome")
+
+
+def test_a_folder_is_loaded_and_what_is_refused_is_reported(shared: Served, tmp_path: Path) -> None:
+    (tmp_path / "good.ndjson").write_text(
+        "".join(f'{{"resourceType":"Basic","id":"g{n}","code":{{"text":"x"}}}}\n' for n in range(300))
+    )
+    (tmp_path / "bad.json").write_text('{"resourceType":"Basic","id":"bad","code":{"texts":"x"}}')
+    report = tmp_path / "report" / "refused.ndjson"
+    report.parent.mkdir()
+    result = CliRunner().invoke(
+        cli.app, ["load", str(tmp_path), "--base", shared.base, "--report", str(report)]
+    )
+    assert result.exit_code == 1
+    assert "300 resources loaded" in result.output
+    refused = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [(Path(entry["source"]).name, entry["status"]) for entry in refused] == [("bad.json", 422)]
+    assert "texts" in refused[0]["reason"]
+    assert shared.get("Basic/g299").status_code == 200
 
 
 def test_any_killed_process_is_replaced(shared: Served) -> None:
