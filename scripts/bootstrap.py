@@ -123,7 +123,7 @@ def network_settings() -> dict[str, str]:
     return {
         name: value
         for name, value in candidates.items()
-        if value and name not in os.environ and replaced.get(name) not in os.environ
+        if value and name not in os.environ and replaced.get(name, "") not in os.environ
     }
 
 
