@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fhir_server.search.criteria import MAX_CHAIN_TYPES, MODIFIERS
+from fhir_server.search.criteria import MAX_CHAIN_TYPES, MAX_STEPS, MODIFIERS
 from fhir_server.search.find import EXACT_UP_TO
 from fhir_server.search.include import MAX_INCLUDED
 from fhir_server.search.params.string import INDEXED
@@ -33,12 +33,12 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | `_total` | `none` by default, and yet given when the page holds everything; `accurate` counts; `estimate` counts up to {EXACT_UP_TO:,} and beyond that takes the database's estimate |
 | `_summary`, `_elements`, `_format`, `_pretty` | as in R4; `_summary=count` counts only |
 | `_include`, `_revinclude` | `Type:parameter`, `Type:parameter:Target`, `Type:*`; at most {MAX_INCLUDED:,} resources with a page, more is refused; `:iterate` is refused |
-| `_has` | `_has:Type:reference:parameter`, one step |
-| chains | `reference.parameter`, `reference:Type.parameter`, one step; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one |
+| `_has` | `_has:Type:reference:parameter`, also nested and chained, up to {MAX_STEPS} references |
+| chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one |
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
 
 Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSED_CODES))}, composite parameters,
-searches across types, more than one step in chains and `_has`.
+`:text`, `:in`, `:not-in`, `:above`, `:below`, searches across types.
 """
 
 _MEANING = {

@@ -58,7 +58,6 @@ def test_an_unknown_parameter_is_refused_when_strict_and_reported_when_lenient()
         ("Patient", "_sort", "gender"),
         ("Patient", "_sort", "name,nonsense"),
         ("Patient", "_include:iterate", "Patient:link"),
-        ("Observation", "patient.organization.name", "x"),
     ],
 )
 @pytest.mark.parametrize("strict", [True, False])
