@@ -19,6 +19,7 @@ from fhir_server.search.parse import CURSOR, parse
 from fhir_server.search.query import Query
 from fhir_server.search.sql import Sql, all_of
 from fhir_server.storage.rows import MISSING_DATE, Row
+from resources.outcome import FhirError
 
 COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail"
 WIDTH = 8
@@ -88,7 +89,8 @@ async def _rows(
     rows = plan.source(sql, query.type, query.tests, dated=dated)
     order = cursor.order if cursor else "sort" if sort else rows.order
     wanted = _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0)
-    return order, await _fetch(conn, sql, query, rows, wanted, cursor)
+    place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
+    return order, await _fetch(conn, sql, query, rows, wanted, place, backward)
 
 
 def _natural(rows: plan.Source, order: str) -> list[Key]:
@@ -103,24 +105,20 @@ async def _dated_first(
 ) -> list[tuple[Row, Place]]:
     """Return rows by ascending main date, which the index has after those without one: these come last."""
     backward = cursor is not None and cursor.backward
-    missing = cursor is not None and cursor.place.values[0] is None
+    first = not backward
+    lies = first if cursor is None else cursor.place.values[:1] != (None,)
     found: list[tuple[Row, Place]] = []
-    for dated in (False, True) if backward else (True, False):
-        if (
-            len(found) > query.count
-            or (missing and dated != backward and dated)
-            or (cursor is not None and backward and not missing and not dated)
-        ):
+    for dated in (first, not first):
+        if len(found) > query.count or (dated == first and lies != first):
             continue
         sql = Sql()
         rows = plan.source(sql, query.type, query.tests, dated=True)
         rows.conditions.append(f"{rows.d0} {'>' if dated else '='} {MISSING_DATE}")
         wanted = [Key(rows.d0, False, "bigint", False)] if dated else []
-        here = cursor if cursor is not None and missing != dated else None
-        if here is not None and not dated:
-            here = Cursor(here.order, Place((), here.place.rid), here.backward)
-        turned = here or (Cursor("sort", Place((), 0), True) if backward else None)
-        more = await _fetch(conn, sql, query, rows, wanted, turned, bounded=here is not None)
+        place = cursor.place if cursor is not None and dated == lies else None
+        if place is not None and not dated:
+            place = Place((), place.rid)
+        more = await _fetch(conn, sql, query, rows, wanted, place, backward)
         found += more if dated else [(row, Place((None,), place.rid)) for row, place in more]
     return found
 
@@ -131,16 +129,15 @@ async def _fetch(
     query: Query,
     rows: plan.Source,
     wanted: Sequence[Key],
-    cursor: Cursor | None,
-    *,
-    bounded: bool = True,
+    place: Place | None,
+    backward: bool,
 ) -> list[tuple[Row, Place]]:
-    backward = cursor is not None and cursor.backward
+    """Return the next rows beyond `place` (from the start where None), one more than the page holds."""
     conditions = list(rows.conditions)
-    if cursor is not None and bounded:
-        if len(cursor.place.values) != len(wanted):
-            raise AssertionError("a signed cursor has the keys of its order")
-        conditions.append(beyond(sql, wanted, rows.rid, cursor.place, backward))
+    if place is not None:
+        if len(place.values) != len(wanted):
+            raise FhirError(400, "invalid", "'_cursor' is of an older version of this server: start anew")
+        conditions.append(beyond(sql, wanted, rows.rid, place, backward))
     if query.sort and query.sort[0].param.code == "_lastUpdated":
         conditions.append("r.version > 0")
     rid = rows.rid_order if not wanted else rows.rid

@@ -26,7 +26,7 @@ async def match_ids(
 async def match_rows(
     session: Session, type_name: str, pairs: Sequence[tuple[str, str]], limit: int = 2
 ) -> list[Old]:
-    """Return up to `limit` resources that meet every criterion, uncommitted ones of ours included, ready to be replaced.
+    """Return up to `limit` resources that meet every criterion (our own uncommitted ones too), ready to be replaced.
 
     Errors: 400 for unknown parameters too, 412 where no criterion is given
     """
