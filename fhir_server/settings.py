@@ -111,7 +111,10 @@ class Settings(BaseSettings):
         default=20, ge=1, le=1_000, description="Entries of a page where the client asks for no `_count`."
     )
     page_size_max: int = Field(
-        default=1_000, ge=1, le=10_000, description="Most entries of a page; a larger `_count` is lowered to it."
+        default=1_000,
+        ge=1,
+        le=10_000,
+        description="Most entries of a page; a larger `_count` is lowered to it.",
     )
     in_flight: int = Field(default=64, ge=1, description="Requests that one worker works on at a time.")
     queue: int = Field(

@@ -92,7 +92,9 @@ def locked_uv() -> tuple[int, ...]:
 
 def fetch_uv() -> str:
     """Return the locked uv, fetched by pip into a folder of its own (no venv module needed, nothing global touched)."""
-    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        [sys.executable, "-m", "pip", "--version"], capture_output=True, check=False
+    ).returncode:
         sys.exit("bootstrap: neither uv nor pip was found. Debian/Ubuntu: apt install python3-pip")
     section = re.search(r"^uv==.*?(?=^\S)", LOCK.read_text() + "end\n", re.MULTILINE | re.DOTALL)
     assert section is not None
@@ -108,7 +110,9 @@ def fetch_uv() -> str:
 
 def network_settings() -> dict[str, str]:
     """Return the environment that makes uv use the registry, mirror and certificates that pip is configured for."""
-    shown = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
     pairs = (line.partition("=") for line in shown.stdout.splitlines())
     configured = {key.rsplit(".", 1)[-1]: value.strip().strip("'\"") for key, _, value in pairs}
     bundle = configured.get("cert") or next((path for path in BUNDLES if Path(path).exists()), "")

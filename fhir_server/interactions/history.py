@@ -49,7 +49,7 @@ async def history(session: Session, request: Request) -> Result:
 
 async def _total(conn: AsyncConnection[Any], wanted: Slice, rows: list[Row], count: int) -> int | None:
     """Return the number of all versions, None where telling would mean counting a whole table."""
-    if wanted.after is None and 0 < count and len(rows) <= count:
+    if count and wanted.after is None and len(rows) <= count:
         return len(rows)
     return await storage.total(conn, wanted) if wanted.rid is not None or not count else None
 

@@ -12,7 +12,7 @@ from resources.definitions.model import Element, Operation, Package, SearchParam
 
 __all__ = [
     "Definitions",
-    "DefinitionsMissing",
+    "DefinitionsMissingError",
     "Element",
     "Operation",
     "SearchParam",
@@ -26,7 +26,7 @@ FORMAT = 1
 """Raised whenever `model.py` changes shape, so that an older cache is compiled anew."""
 
 
-class DefinitionsMissing(RuntimeError):
+class DefinitionsMissingError(RuntimeError):
     """The compiled definitions are not there yet: `healthbuddy definitions` makes them."""
 
 
@@ -106,5 +106,5 @@ def definitions() -> Definitions:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise DefinitionsMissing(f"{path} is missing: run `healthbuddy definitions`") from None
+        raise DefinitionsMissingError(f"{path} is missing: run `healthbuddy definitions`") from None
     return Definitions(msgspec.msgpack.decode(data, type=Package))

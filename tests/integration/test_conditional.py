@@ -82,8 +82,12 @@ async def test_criteria_must_say_something_and_be_understood(
     assert answer.json()["issue"][0]["severity"] == "error"
 
 
-async def test_parallel_conditional_updates_make_one_resource_and_lose_nothing(client: httpx.AsyncClient) -> None:
-    answers = await asyncio.gather(*(client.put(f"Patient?{by('many')}", json=patient("many")) for _ in range(20)))
+async def test_parallel_conditional_updates_make_one_resource_and_lose_nothing(
+    client: httpx.AsyncClient,
+) -> None:
+    answers = await asyncio.gather(
+        *(client.put(f"Patient?{by('many')}", json=patient("many")) for _ in range(20))
+    )
     codes = sorted(a.status_code for a in answers)
     assert codes.count(201) == 1 and set(codes) <= {200, 201}
     assert await total(client, f"Patient?{by('many')}") == 1
@@ -99,7 +103,9 @@ async def test_if_match_protects_updates_patches_and_deletes(client: httpx.Async
     patch = b'[{"op":"add","path":"/active","value":false}]'
     assert (await client.patch("Patient/im1", content=patch, headers=JSON_PATCH | stale)).status_code == 412
     assert (await client.delete("Patient/im1", headers=stale)).status_code == 412
-    assert (await client.put("Patient/new-im", json=patient("n", id="new-im"), headers=right)).status_code == 412
+    assert (
+        await client.put("Patient/new-im", json=patient("n", id="new-im"), headers=right)
+    ).status_code == 412
     assert (await client.put("Patient/im1", json=body, headers={"If-Match": "<>"})).status_code == 400
     assert (await client.put("Patient/im1", json=body, headers=right)).status_code == 200
 

@@ -87,7 +87,10 @@ async def test_a_list_narrows_history_to_what_it_holds(client: httpx.AsyncClient
     items = [{"item": {"reference": "Basic/l0"}}, {"item": {"reference": "Basic/l1/_history/1"}}]
     await put(client, "List/ls", status="current", mode="working", entry=items)
     found = await pages(client, "Basic/_history?_list=ls")
-    assert [(e["resource"]["id"], e["resource"]["meta"]["versionId"]) for e in found] == [("l1", "1"), ("l0", "1")]
+    assert [(e["resource"]["id"], e["resource"]["meta"]["versionId"]) for e in found] == [
+        ("l1", "1"),
+        ("l0", "1"),
+    ]
 
 
 async def test_the_system_tells_of_every_type(client: httpx.AsyncClient) -> None:
@@ -99,9 +102,19 @@ async def test_the_system_tells_of_every_type(client: httpx.AsyncClient) -> None
 
 @pytest.mark.parametrize(
     "query",
-    ["_since=2020&_since=2021", "_count=1&_count=2", "_since=yesterday", "_count=-1", "_at=2020-13", "_cursor=xyz", "name=x"],
+    [
+        "_since=2020&_since=2021",
+        "_count=1&_count=2",
+        "_since=yesterday",
+        "_count=-1",
+        "_at=2020-13",
+        "_cursor=xyz",
+        "name=x",
+    ],
 )
-async def test_repeated_unknown_and_malformed_parameters_are_refused(client: httpx.AsyncClient, query: str) -> None:
+async def test_repeated_unknown_and_malformed_parameters_are_refused(
+    client: httpx.AsyncClient, query: str
+) -> None:
     for url in (f"_history?{query}", f"Patient/_history?{query}"):
         answer = await client.get(url)
         assert answer.status_code == 400, (url, answer.text)

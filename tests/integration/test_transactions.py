@@ -304,8 +304,14 @@ async def test_an_empty_transaction_is_done_at_once(client: httpx.AsyncClient) -
 @pytest.mark.timeout(120)
 async def test_ten_thousand_entries_go_in_at_once_and_one_more_is_refused(client: httpx.AsyncClient) -> None:
     urn = "urn:uuid:9d7f1f0e-0000-4000-8000-00000000000a"
-    many = [entry("POST", "Observation", observation(urn, identifier=[{"system": SYSTEM, "value": "10k"}]))] * 9_999
-    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry("POST", "Patient", patient("10k"), urn), *many]}
+    many = [
+        entry("POST", "Observation", observation(urn, identifier=[{"system": SYSTEM, "value": "10k"}]))
+    ] * 9_999
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [entry("POST", "Patient", patient("10k"), urn), *many],
+    }
     answer = await client.post("", json=bundle, timeout=100)
     assert answer.status_code == 200, answer.text[:500]
     assert len(answer.json()["entry"]) == 10_000

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from fhir_server.storage import history, read, write
-from fhir_server.storage.rows import DELETE, POST, PUT, IndexRows, Numeric, type_number
+from fhir_server.storage.rows import DELETE, POST, PUT, IndexRows, Numeric, Row, type_number
 from fhir_server.storage.store import Store
 
 PATIENT = type_number("Patient")
@@ -65,7 +65,7 @@ async def counts(store: Store) -> dict[str, int]:
     return found
 
 
-async def apply(store: Store, *writes: write.Write) -> list[read.Row] | None:
+async def apply(store: Store, *writes: write.Write) -> list[Row] | None:
     """Apply `writes` on a connection of the pool."""
     async with store.pool.connection() as conn:
         return await write.apply(conn, writes)
@@ -76,7 +76,7 @@ async def test_a_create_writes_one_row_and_its_index(store: Store) -> None:
     assert written is not None
     async with store.pool.connection() as conn:
         row = await read.current(conn, "Patient", "a")
-    assert row == written[0]
+    assert row is not None and row == written[0]
     assert row.version == 1 and row.live and row.method == POST
     assert row.json().startswith(
         b'{"resourceType":"Patient","id":"a","meta":{"versionId":"1","lastUpdated":"20'

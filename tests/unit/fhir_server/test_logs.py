@@ -68,14 +68,9 @@ def test_a_closed_stream_ends_the_access_log_quietly() -> None:
 
 
 def _formatted(level: int, message: str, exc_info: BaseException, extra: dict[str, Any]) -> dict[str, Any]:
-    records: list[logging.LogRecord] = []
-    logger = logging.getLogger("test.logs")
-    handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
-    logger.addHandler(handler)
-    try:
-        logger.log(level, message, exc_info=exc_info, extra=extra)
-    finally:
-        logger.removeHandler(handler)
-    entry: dict[str, Any] = json.loads(JsonFormatter().format(records[0]))
+    raised = (type(exc_info), exc_info, exc_info.__traceback__)
+    record = logging.getLogger("test.logs").makeRecord(
+        "test.logs", level, __file__, 1, message, (), raised, extra=extra
+    )
+    entry: dict[str, Any] = json.loads(JsonFormatter().format(record))
     return entry
