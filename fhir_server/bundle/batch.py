@@ -7,6 +7,7 @@ from typing import Any
 
 from fhir_server.bundle.answer import response_bundle
 from fhir_server.bundle.entries import Entry, parse_entry
+from fhir_server.bundle.reads import carried_out
 from fhir_server.exchange import Handler, Request, Result, Session
 from resources.outcome import FhirError
 
@@ -23,7 +24,7 @@ async def batch(session: Session, request: Request, bundle: dict[str, Any], disp
             try:
                 entry = parse_entry(json, index, request.base)
                 _refuse_nested(entry)
-                return await dispatch(session, entry.request(request))
+                return await carried_out(session, entry, request, dispatch)
             except FhirError as error:
                 return error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -91,13 +93,18 @@ def parse_entry(json: Json, index: int, base: str) -> Entry:
 
     Errors: whatever routing its URL says, and 400 for a request that is not complete; located in the entry
     """
-    where = f"Bundle.entry[{index}]"
-    try:
+    with located(f"Bundle.entry[{index}].request"):
         return _parsed(json, index, base)
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Give `where` as the place of every issue that leaves without one."""
+    try:
+        yield
     except FhirError as error:
         issues = [
-            msgspec.structs.replace(issue, expression=issue.expression or (f"{where}.request",))
-            for issue in error.issues
+            msgspec.structs.replace(issue, expression=issue.expression or (where,)) for issue in error.issues
         ]
         raise FhirError(error.status, issues=issues) from None
 
@@ -110,9 +117,12 @@ def _parsed(json: Json, index: int, base: str) -> Entry:
             400, "required", "An entry of a batch or transaction needs a request", f"{where}.request"
         )
     method, url = asked["method"], asked["url"]
-    path, _, query = url.removeprefix(base + "/").lstrip("/").partition("?")
-    found = route(method, unquote(path))
+    path, _, query = url.removeprefix(base + "/").partition("?")
+    path = unquote(path).strip("/")
+    found = route(method, path)
     resource = json.get("resource")
+    if not isinstance(resource, dict | None):
+        raise FhirError(400, "structure", "A resource is a JSON object", f"{where}.resource")
     if found.interaction in ("create", "update", "patch") and resource is None:
         raise FhirError(400, "required", f"{method} needs a resource", f"{where}.resource")
     kind = (resource or {}).get("resourceType")
@@ -130,7 +140,7 @@ def _parsed(json: Json, index: int, base: str) -> Entry:
                 )
             headers[header] = asked[name]
     pairs = tuple(parse_qsl(query, keep_blank_values=True))
-    return Entry(index, method, unquote(path), pairs, found, json.get("fullUrl"), resource, headers)
+    return Entry(index, method, path, pairs, found, json.get("fullUrl"), resource, headers)
 
 
 def parse_transaction(bundle: Json, base: str) -> list[Entry]:

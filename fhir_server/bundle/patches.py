@@ -11,13 +11,13 @@ from resources.outcome import FhirError
 
 
 def patch_request(entry: Entry, outer: Request) -> Request:
-    """Return the entry as the PATCH request that HTTP would have brought.
+    """Return the entry as a request; a PATCH as HTTP would have brought it.
 
     Errors: 400 for a Binary without content type or with data that is not base64
     Source: http://hl7.org/fhir/R4/http.html#transaction ("PATCH … as a Binary resource")
     """
     resource = entry.resource or {}
-    if resource.get("resourceType") != "Binary":
+    if entry.method != "PATCH" or resource.get("resourceType") != "Binary":
         return entry.request(outer)
     kind = resource.get("contentType")
     try:

@@ -6,12 +6,12 @@ this still holds, or the plan is made anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
-from fhir_server.bundle.entries import Entry
+from fhir_server.bundle.entries import Entry, located
 from fhir_server.bundle.patches import patch_request
 from fhir_server.changes.conditions import (
     Criteria,
@@ -23,9 +23,10 @@ from fhir_server.changes.conditions import (
 )
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.patching import current, patched
-from fhir_server.changes.prepare import Prepared, link, prepare
+from fhir_server.changes.prepare import Key, Prepared, link, own_id, prepare
 from fhir_server.exchange import Request, Session
 from fhir_server.search.match import match_ids
+from fhir_server.search.parse import require_type
 from fhir_server.storage import read, write
 from fhir_server.storage.read import Old
 from fhir_server.storage.rows import PATCH, POST, PUT, type_number
@@ -72,14 +73,17 @@ class Target(msgspec.Struct):
 class Plan(msgspec.Struct):
     """All that a transaction is about to do.
 
-    Shape:  `targets` of writing entries in the request's order (a conditional delete may have several);
-            `matches` and `references` are the search results that the plan relies on
+    Shape:  `targets` of writing entries, deletions first (a conditional one may have several);
+            `matches` and `references` are the search results that the plan relies on; `created` is what conditional
+            creates make or find; `known` are the row numbers of all that is written or referred to
     """
 
     entries: list[Entry]
-    targets: list[Target]
-    matches: dict[Criteria, Found]
-    references: dict[Criteria, Found]
+    targets: list[Target] = []
+    matches: dict[Criteria, Found] = {}
+    references: dict[Criteria, Found] = {}
+    created: dict[Criteria, str] = {}
+    known: dict[Key, int] = {}
 
     @property
     def removed(self) -> list[Target]:
@@ -98,10 +102,8 @@ async def make_plan(session: Session, request: Request, entries: list[Entry]) ->
     Errors: 412 for conditions that match several resources, 400 for a resource that occurs twice, 404/410/412 for
             patches and If-Match that cannot hold, 422 with every problem of every resource
     """
-    plan = Plan(entries, [], {}, {})
-    for entry in entries:
-        if entry.writes:
-            plan.targets += await _targets(session, entry, plan)
+    plan = Plan(entries)
+    await _decide(session, plan)
     _refuse_repeated(plan.targets)
     await _read_old(session, request, plan)
     _rewrite_links(plan)
@@ -111,8 +113,20 @@ async def make_plan(session: Session, request: Request, entries: list[Entry]) ->
     return plan
 
 
-async def _targets(session: Session, entry: Entry, plan: Plan) -> list[Target]:
-    """Return what `entry` writes, its condition weighed."""
+async def _decide(session: Session, plan: Plan) -> None:
+    """Give the plan its targets: deletions come first, and no other condition sees what they remove."""
+    removed: dict[str, set[str]] = {}
+    for entry in sorted((e for e in plan.entries if e.writes), key=lambda one: one.method != "DELETE"):
+        gone = removed.get(entry.route.type, ()) if entry.method != "DELETE" else ()
+        with located(f"{entry.where}.request"):
+            targets = await _targets(session, entry, plan, gone)
+        plan.targets += targets
+        if entry.method == "DELETE":
+            removed.setdefault(entry.route.type, set()).update(target.id for target in targets)
+
+
+async def _targets(session: Session, entry: Entry, plan: Plan, gone: Collection[str]) -> list[Target]:
+    """Return what `entry` writes, its condition weighed; `gone` are the ids that the bundle deletes."""
     kind, id_ = entry.route.type, entry.route.id
     asked = Request(entry.method, entry.path, entry.query, entry.headers)
     condition = if_none_exist(asked, kind) if entry.method == "POST" else None
@@ -121,21 +135,20 @@ async def _targets(session: Session, entry: Entry, plan: Plan) -> list[Target]:
     if condition is None:
         _check_id(entry)
         return [Target(entry, kind, id_ or new_id(), resource=entry.resource)]
-    repeated = [
-        t for t in plan.targets if t.condition == condition and t.entry.method == entry.method == "POST"
-    ]
-    if repeated:
-        return [Target(entry, kind, repeated[0].id, condition, matched=True)]
-    found = plan.matches[condition] = await match(session, condition, entry, plan.removed)
+    if entry.method == "POST" and condition in plan.created:
+        return [Target(entry, kind, plan.created[condition], condition, matched=True)]
+    found = plan.matches[condition] = await match(session, condition, entry, gone)
     if entry.method == "DELETE":
         return [Target(entry, kind, one, condition) for _, one in found]
-    given = (entry.resource or {}).get("id") if entry.method == "PUT" else None
+    given = own_id(entry.resource) if entry.method == "PUT" and entry.resource else None
     if not found and entry.method == "PATCH":
         raise FhirError(404, "not-found", f"Nothing matches '{condition}'", f"{entry.where}.request.url")
     if found and given not in (None, found[0][1]):
         text = f"'{condition}' is {kind}/{found[0][1]}, but the resource's id is '{given}'"
         raise FhirError(400, "invalid", text, f"{entry.where}.resource.id")
-    id_ = found[0][1] if found else str(given or new_id())
+    id_ = found[0][1] if found else given or new_id()
+    if entry.method == "POST":
+        plan.created[condition] = id_
     return [
         Target(entry, kind, id_, condition, bool(found) and entry.method == "POST", resource=entry.resource)
     ]
@@ -148,12 +161,11 @@ def _check_id(entry: Entry) -> None:
         raise FhirError(400, "invalid", text, f"{entry.where}.resource.id")
 
 
-async def match(session: Session, condition: Criteria, entry: Entry, removed: Iterable[Target]) -> Found:
-    """Return what `condition` finds once the bundle's deletions are done, in order of id.
+async def match(session: Session, condition: Criteria, entry: Entry, gone: Collection[str] = ()) -> Found:
+    """Return what `condition` finds apart from `gone`, in order of id.
 
     Errors: 412 where it finds more than the entry may touch
     """
-    gone = {t.id for t in removed if t.type == condition.type and t.entry is not entry}
     most = session.server.settings.conditional_delete_max if entry.method == "DELETE" else 1
     found = await match_ids(session, condition.type, list(condition.pairs), limit=most + 1 + len(gone))
     kept = sorted((one for one in found if one[1] not in gone), key=lambda one: one[1])
@@ -167,7 +179,9 @@ def _refuse_repeated(targets: list[Target]) -> None:
     seen: set[str] = set()
     issues = []
     for target in targets:
-        if target.reference in seen and not target.matched:
+        if target.matched:
+            continue  # read, not written
+        if target.reference in seen:
             text = f"{target.reference} is written twice in one transaction"
             issues.append(Issue("duplicate", text, (f"{target.entry.where}.request.url",)))
         seen.add(target.reference)
@@ -183,15 +197,17 @@ async def _read_old(session: Session, request: Request, plan: Plan) -> None:
     async with session.connection() as conn:
         rows = await read.olds(conn, [t.key for t in wanted])
     for target in wanted:
-        target.old = old = rows.get(target.key)
-        expect(
-            if_match(target.entry.request(request)),
-            old.version if old and old.live else None,
-            target.reference,
-        )
-        if target.entry.method == "PATCH":
-            there = current(old, target.reference)
-            target.resource = await patched(there.json(), patch_request(target.entry, request), target.type)
+        target.old = rows.get(target.key)
+        with located(f"{target.entry.where}.request"):
+            await _weigh_old(target, patch_request(target.entry, request))
+
+
+async def _weigh_old(target: Target, asked: Request) -> None:
+    """Weigh If-Match, and apply a patch, to the row that `target` replaces."""
+    old = target.old
+    expect(if_match(asked), old.version if old and old.live else None, target.reference)
+    if target.entry.method == "PATCH":
+        target.resource = await patched(current(old, target.reference).json(), asked, target.type)
 
 
 def _rewrite_links(plan: Plan) -> None:
@@ -211,14 +227,15 @@ async def _weigh_references(session: Session, plan: Plan) -> None:
         if target.resource is None:
             continue
         for holder, text in conditional_references(target.resource):
-            condition = parse_criteria(text.partition("?")[0], text)
-            chained = any("." in name or name.startswith("_has") for name, _ in condition.pairs)
-            if chained or condition.type in touched:
-                target.deferred.append((holder, condition))
-                continue
-            if condition not in plan.references:
-                plan.references[condition] = await match_reference(session, condition, target.entry)
-            holder["reference"] = f"{condition.type}/{plan.references[condition][0][1]}"
+            with located(f"{target.entry.where}.resource"):
+                condition = parse_criteria(require_type(text.partition("?")[0]), text)
+                chained = any("." in name or name.startswith("_has") for name, _ in condition.pairs)
+                if chained or condition.type in touched:
+                    target.deferred.append((holder, condition))
+                    continue
+                if condition not in plan.references:
+                    plan.references[condition] = await match_reference(session, condition, target.entry)
+                holder["reference"] = f"{condition.type}/{plan.references[condition][0][1]}"
 
 
 async def match_reference(session: Session, condition: Criteria, entry: Entry) -> Found:
@@ -279,4 +296,4 @@ async def _draft(session: Session, plan: Plan) -> None:
                 one = write.replaced(old, prepared.tail, prepared.rows, method)
             target.write = one
             pairs.append((one, prepared))
-    await link(identities, pairs, {(one.type, one.id): one.rid for one, _ in pairs})
+    plan.known = await link(identities, pairs, {(one.type, one.id): one.rid for one, _ in pairs})

@@ -13,18 +13,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from psycopg import errors
 
 from fhir_server.bundle.answer import response_bundle
-from fhir_server.bundle.entries import Entry, parse_transaction
-from fhir_server.bundle.plan import Plan, Target, make_plan, match, match_reference, prepare_target
+from fhir_server.bundle.entries import Entry, located, parse_transaction
+from fhir_server.bundle.plan import Found, Plan, Target, make_plan, match, match_reference, prepare_target
+from fhir_server.bundle.reads import carried_out
+from fhir_server.changes.conditions import Criteria
 from fhir_server.changes.prepare import link
 from fhir_server.changes.single import attempts
 from fhir_server.exchange import Handler, Request, Result, Session
 from fhir_server.search.match import match_ids
 from fhir_server.storage import locks, read, write
 from fhir_server.storage.rows import Row, type_number
+from fhir_server.storage.write import Write
 from resources.codec.json import parse_json
 from resources.outcome import FhirError
 
@@ -92,8 +94,12 @@ async def _lock_rows(session: Session, plan: Plan) -> None:
 
 
 async def _write(session: Session, targets: Sequence[Target], now: datetime) -> dict[str, Row]:
-    """Write `targets` and return their rows by reference."""
-    writes = [t.write for t in targets if t.write is not None]
+    """Write `targets` and return their rows by reference; in one order, so that new ids do not deadlock either."""
+    writes = sorted((t.write for t in targets if t.write is not None), key=lambda one: (one.type, one.id))
+    return await _apply(session, writes, now)
+
+
+async def _apply(session: Session, writes: Sequence[Write], now: datetime) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     async with session.connection() as conn:
         for start in range(0, len(writes), WRITTEN_AT_ONCE):
@@ -110,10 +116,10 @@ async def _prove(session: Session, plan: Plan) -> None:
     for condition, found in plan.matches.items():
         entry = by_condition.get(condition) or _idle_delete(plan)
         expected = () if entry.method == "DELETE" else found
-        if await match(session, condition, entry, ()) != expected:
+        if await match(session, condition, entry) != expected:
             raise _MovedError
     for condition, found in plan.references.items():
-        if await match_reference(session, condition, plan.entries[0]) != found:
+        if tuple(await match_ids(session, condition.type, list(condition.pairs))) != found:
             raise _MovedError
 
 
@@ -125,12 +131,14 @@ def _idle_delete(plan: Plan) -> Entry:
 async def _resolve_deferred(session: Session, plan: Plan, rows: dict[str, Row]) -> dict[str, Row]:
     """Resolve the conditional references that see what this bundle wrote, and amend their holders."""
     holders = [t for t in plan.written if t.deferred]
-    own = {t.key: t.write.rid for t in plan.targets if t.write is not None}
+    found: dict[Criteria, Found] = {}
     for target in holders:
         for holder, condition in target.deferred:
-            ((rid, id_),) = await match_reference(session, condition, target.entry)
+            if condition not in found:
+                found[condition] = await match_reference(session, condition, target.entry)
+            ((rid, id_),) = found[condition]
             holder["reference"] = f"{condition.type}/{id_}"
-            own[type_number(condition.type), id_] = rid
+            plan.known[type_number(condition.type), id_] = rid
     amended = []
     for target in holders:
         assert target.write is not None
@@ -139,12 +147,8 @@ async def _resolve_deferred(session: Session, plan: Plan, rows: dict[str, Row]) 
         amended.append((one, prepared))
     if not amended:
         return {}
-    await link(session.store.identities, amended, own)
-    async with session.connection() as conn:
-        written = await write.apply(conn, [one for one, _ in amended], rows[holders[0].reference].updated)
-    if written is None:
-        raise _MovedError
-    return {f"{row.type_name}/{row.id}": row for row in written}
+    await link(session.store.identities, amended, plan.known)
+    return await _apply(session, [one for one, _ in amended], rows[holders[0].reference].updated)
 
 
 async def _prove_unique(session: Session, plan: Plan) -> None:
@@ -170,7 +174,8 @@ async def _answer(
     for entry in plan.entries:
         target = by_entry.get(entry.index)
         if not entry.writes:
-            results.append(await _read(session, entry, request, dispatch))
+            with located(f"{entry.where}.request"):
+                results.append(await carried_out(session, entry, request, dispatch))
         elif target is None or entry.method == "DELETE":
             row = rows.get(target.reference) if target else None
             results.append(Result(204, None, row.version if row else None, row.updated if row else None))
@@ -193,18 +198,3 @@ def _written(target: Target, row: Row) -> Result:
     created = not target.matched and (target.old is None or not target.old.live)
     location = f"{target.reference}/_history/{row.version}"
     return Result(201 if created else 200, row.json(), row.version, row.updated, location)
-
-
-async def _read(session: Session, entry: Entry, request: Request, dispatch: Handler) -> Result:
-    try:
-        result = await dispatch(session, entry.request(request))
-    except FhirError as error:
-        issues = [
-            msgspec.structs.replace(issue, expression=(f"{entry.where}.request",)) for issue in error.issues
-        ]
-        raise FhirError(error.status, issues=issues) from None
-    if entry.method == "HEAD":
-        result.body = None
-    if result.version is not None and entry.headers.get("if-none-match") in (f'W/"{result.version}"', "*"):
-        return Result(304, None, result.version, result.updated)
-    return result

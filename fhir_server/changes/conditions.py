@@ -12,7 +12,9 @@ from fhir_server.search.match import match_rows
 from fhir_server.storage.read import Old
 from resources.outcome import FhirError
 
-_ETAG = re.compile(r'\s*(?:(?:W/)?"([A-Za-z0-9\-.]{1,64})"|([A-Za-z0-9\-.]{1,64}))\s*')
+_TAG = r'(?:W/)?"([A-Za-z0-9\-.]{1,64})"|([A-Za-z0-9\-.]{1,64})'
+_ONE = re.compile(_TAG)
+_TAGS = re.compile(rf"\s*(?:{_TAG})\s*(?:,\s*(?:{_TAG})\s*)*")
 
 
 class Criteria(msgspec.Struct, frozen=True):
@@ -57,13 +59,28 @@ def parse_criteria(type_name: str, text: str) -> Criteria:
 
     Errors: 400 where another type is named or nothing is said
     """
-    head, mark, query = text.rpartition("?")
-    if mark and head.rsplit("/", 1)[-1] not in ("", type_name):
+    head, mark, query = text.partition("?")
+    if not mark or "=" in head:  # the mark is part of a value
+        head, query = "", text
+    if head.rsplit("/", 1)[-1] not in ("", type_name):
         raise FhirError(400, "invalid", f"The criteria '{text[:200]}' are not about {type_name}")
     pairs = parse_qsl(query, keep_blank_values=True)
     if not pairs:
         raise FhirError(400, "invalid", f"'{text[:200]}' holds no search criteria")
     return criteria(type_name, pairs)
+
+
+def entity_tags(name: str, value: str) -> tuple[str, ...]:
+    """Return the version ids of an If-Match or If-None-Match header, ('*',) for the star.
+
+    Shape:  weak, strong and unquoted tags are read alike, since FHIR clients send all three
+    Errors: 400 value
+    """
+    if value.strip() == "*":
+        return ("*",)
+    if len(value) > 4096 or not _TAGS.fullmatch(value):
+        raise FhirError(400, "value", f'The header {name} must hold ETags such as W/"3"')
+    return tuple(quoted or bare for quoted, bare in _ONE.findall(value))
 
 
 def if_match(request: Request) -> str | None:
@@ -72,12 +89,12 @@ def if_match(request: Request) -> str | None:
     Errors: 400 for a header that is not one ETag
     """
     value = request.header("if-match")
-    if value is None or value.strip() == "*":
-        return value and "*"
-    found = _ETAG.fullmatch(value)
-    if found is None:
+    if value is None:
+        return None
+    tags = entity_tags("If-Match", value)
+    if len(tags) > 1:
         raise FhirError(400, "value", 'The header If-Match must hold one ETag such as W/"3"')
-    return found[1] or found[2]
+    return tags[0]
 
 
 def expect(wanted: str | None, version: int | None, what: str) -> None:

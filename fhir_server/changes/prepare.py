@@ -45,6 +45,14 @@ def parse(body: bytes, type_name: str, resource: dict[str, Any] | None = None) -
     return resource
 
 
+def own_id(resource: dict[str, Any]) -> str | None:
+    """Return the id that the resource brings along; raises FhirError 400 for one that is no text."""
+    id_ = resource.get("id")
+    if not isinstance(id_, str | None):
+        raise FhirError(400, "value", "An id is a text", f"{resource['resourceType']}.id")
+    return id_
+
+
 def prepare(resource: dict[str, Any], id_: str) -> Prepared:
     """Return `resource` under the id `id_`, checked against the base definitions and indexed.
 
@@ -56,10 +64,12 @@ def prepare(resource: dict[str, Any], id_: str) -> Prepared:
 
 
 async def link(
-    identities: Identities, pairs: Sequence[tuple[Write, Prepared]], own: Mapping[Key, int] | None = None
-) -> None:
-    """Give every write its patient and edges as row numbers; `own` are the row numbers that the writes bring along."""
-    own = own or {}
+    identities: Identities, pairs: Sequence[tuple[Write, Prepared]], own: Mapping[Key, int]
+) -> dict[Key, int]:
+    """Give every write its patient and edges as row numbers, and return all of these.
+
+    Shape:  `own` are the row numbers that are known already, those of the writes themselves among them
+    """
     wanted = {key for _, prepared in pairs for key in _mentioned(prepared.rows)}
     known = await identities.resolve(wanted.difference(own))
     known.update(own)
@@ -67,6 +77,7 @@ async def link(
         rows = prepared.rows
         write.edges = [(param, known[type_number(type_), id_]) for param, type_, id_ in rows.edges]
         write.pid = None if rows.patient is None else known[_patient(rows.patient)]
+    return known
 
 
 def _mentioned(rows: IndexRows) -> list[Key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from fhir_server.changes.conditions import Criteria, expect
@@ -54,34 +54,25 @@ async def create(session: Session, resource: dict[str, Any]) -> Row:
     return row
 
 
-async def create_unless(session: Session, criteria: Criteria, one: Write) -> tuple[Row, bool]:
-    """Return the row of the new resource, or of the one that matches `criteria` already, and whether it is new.
+async def apply_unless(session: Session, criteria: Criteria, one: Write) -> Row | None:
+    """Return the row as written, None where something matches `criteria` by now or somebody else was faster.
 
-    Whoever creates under the same criteria waits, so that only one of them creates.
+    Whoever writes under the same criteria waits, so that only one of them creates.
     """
     async with session.store.transaction() as conn:
         inside = Session(session.server, conn)
         await hold(conn, [str(criteria)])
-        found = await criteria.match(inside)
-        if found is not None:
-            return found, False
-        row = await apply(inside, one)
-    if row is None:
-        raise FhirError(409, "conflict", f"{type_name(one.type)}/{one.id} is being created by others")
-    return row, True
+        return None if await criteria.match(inside) else await apply(inside, one)
 
 
-async def put(
-    session: Session, prepared: Prepared, wanted: str | None, seen: Old | None = None
-) -> tuple[Row, bool]:
+async def put(session: Session, prepared: Prepared, wanted: str | None) -> tuple[Row, bool]:
     """Return the row after an update or update-as-create, and whether the resource was there before.
 
-    Shape:  `seen` is the current row where a search has just read it
     Errors: 412 where `wanted` (If-Match) is not the current version; 409 where others keep being faster
     """
     kind = type_name(prepared.type)
-    async for attempt in attempts():
-        old = seen if attempt == 0 and seen is not None else await look(session, kind, prepared.id)
+    async for _ in attempts():
+        old = await look(session, kind, prepared.id)
         there = old is not None and old.live
         expect(wanted, old.version if old is not None and there else None, f"{kind}/{prepared.id}")
         row = await apply(session, await draft(session, prepared, PUT, old))
@@ -111,6 +102,17 @@ async def remove(session: Session, kind: str, id_: str, wanted: str | None = Non
         if row is not None:
             return row
     raise AssertionError("attempts() ends by raising")
+
+
+async def remove_all(session: Session, found: Sequence[Old]) -> bool:
+    """Delete all of `found` or, where one of them has changed meanwhile, none; return whether it was done."""
+    if len(found) < 2:
+        return all([await apply(session, write.deleted(old)) for old in found])
+    async with session.store.transaction() as conn:
+        locked = await read.lock(conn, [(old.type, old.id) for old in found])
+        if any(locked[old.type, old.id].version != old.version for old in found):
+            return False
+        return await write.apply(conn, [write.deleted(old) for old in found]) is not None
 
 
 async def apply(session: Session, one: Write) -> Row | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fhir_server.changes.conditions import if_none_exist
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import parse, prepare
+from fhir_server.changes.single import apply_unless, attempts, draft
 from fhir_server.changes.single import create as create_new
-from fhir_server.changes.single import create_unless, draft
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.storage.rows import POST, Row
 
@@ -18,12 +18,14 @@ async def create(session: Session, request: Request) -> Result:
     condition = if_none_exist(request, type_name)
     if condition is None:
         return written(await create_new(session, resource), 201)
-    found: Row | None = await condition.match(session)
-    if found is not None:
-        return written(found, 200)
-    one = await draft(session, prepare(resource, new_id()), POST)
-    row, is_new = await create_unless(session, condition, one)
-    return written(row, 201 if is_new else 200)
+    async for _ in attempts():
+        found = await condition.match(session)
+        if found is not None:
+            return written(found, 200)
+        row = await apply_unless(session, condition, await draft(session, prepare(resource, new_id()), POST))
+        if row is not None:
+            return written(row, 201)
+    raise AssertionError("attempts() ends by raising")
 
 
 def written(row: Row, status: int) -> Result:

@@ -38,12 +38,12 @@ async def history(session: Session, request: Request) -> Result:
     query = _parameters(request.query)
     count = _count(query.get("_count"), session)
     async with session.connection() as conn:
-        wanted = await _slice(conn, kind, id_, query)
-        safe = await storage.safe_instant(conn) if wanted.rid is None else None
+        row = await _resource(conn, kind, id_) if kind is not None and id_ is not None else None
+        # versions of one resource follow each other, so that its newest is safe
+        safe = await storage.safe_instant(conn) if row is None else row.updated
+        wanted = await _slice(conn, kind, row, query)
         rows = await storage.page(conn, wanted, count + 1) if count else []
         total = await _total(conn, wanted, rows, count)
-    if safe is None:  # versions of one resource follow each other: the newest is safe
-        safe = max((row.updated for row in rows), default=_EPOCH)
     return _bundle(request, query, rows, count, total, safe)
 
 
@@ -78,18 +78,19 @@ def _count(text: str | None, session: Session) -> int:
     return min(int(text), settings.page_size_max)
 
 
+async def _resource(conn: AsyncConnection[Any], kind: str, id_: str) -> Row:
+    row = await read.current(conn, kind, id_)
+    if row is None:
+        raise FhirError(404, "not-found", f"{kind}/{id_} is not known here")
+    return row
+
+
 async def _slice(
-    conn: AsyncConnection[Any], kind: str | None, id_: str | None, query: dict[str, str]
+    conn: AsyncConnection[Any], kind: str | None, row: Row | None, query: dict[str, str]
 ) -> Slice:
-    rid = None
-    if kind is not None and id_ is not None:
-        row = await read.current(conn, kind, id_)
-        if row is None:
-            raise FhirError(404, "not-found", f"{kind}/{id_} is not known here")
-        rid = row.rid
     return Slice(
         type=None if kind is None else type_number(kind),
-        rid=rid,
+        rid=None if row is None else row.rid,
         versions=await _listed(conn, query["_list"]) if "_list" in query else None,
         since=_parsed("_since", query, lambda text: _moment(span(text)[0])),
         during=_parsed("_at", query, _during),
@@ -139,7 +140,7 @@ async def _listed(conn: AsyncConnection[Any], list_id: str) -> tuple[tuple[int, 
     versions: list[tuple[int, int | None]] = []
     for reference in found:
         known = rows.get((reference.type or "", reference.id or ""))
-        if known is not None and (reference.version is None or reference.version.isdigit()):
+        if known is not None and (reference.version is None or read.VERSION.fullmatch(reference.version)):
             versions.append((known.rid, int(reference.version) if reference.version else None))
     return tuple(versions)
 

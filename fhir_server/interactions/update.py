@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fhir_server.changes import single
-from fhir_server.changes.conditions import Criteria, criteria, if_match
+from fhir_server.changes.conditions import Criteria, criteria, expect, if_match
 from fhir_server.changes.ids import new_id
-from fhir_server.changes.prepare import parse, prepare
+from fhir_server.changes.prepare import own_id, parse, prepare
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.create import written
-from fhir_server.storage.read import Old
-from fhir_server.storage.rows import POST
+from fhir_server.storage.rows import POST, PUT
 from resources.outcome import FhirError
 
 
@@ -26,30 +25,28 @@ async def update(session: Session, request: Request) -> Result:
         raise FhirError(
             400, "invalid", f"The id in the body is {said}, but the URL says '{id_}'", f"{type_name}.id"
         )
-    return await _put(session, resource, id_, if_match(request))
-
-
-async def _put(
-    session: Session, resource: dict[str, Any], id_: str, wanted: str | None, seen: Old | None = None
-) -> Result:
-    row, was_there = await single.put(session, prepare(resource, id_), wanted, seen)
+    row, was_there = await single.put(session, prepare(resource, id_), if_match(request))
     return written(row, 200 if was_there else 201)
 
 
 async def _conditional(
     session: Session, request: Request, condition: Criteria, resource: dict[str, Any]
 ) -> Result:
-    given = resource.get("id")
-    found = await condition.match(session)
-    if found is None and given is not None:
-        return await _put(session, resource, str(given), if_match(request))
-    if found is None:
-        one = await single.draft(session, prepare(resource, new_id()), POST)
-        row, is_new = await single.create_unless(session, condition, one)
-        if is_new:
-            return written(row, 201)
-        return await _put(session, resource, row.id, if_match(request))
-    if given not in (None, found.id):
-        text = f"'{condition}' is {condition.type}/{found.id}, but the body's id is '{given}'"
-        raise FhirError(400, "invalid", text, f"{condition.type}.id")
-    return await _put(session, resource, found.id, if_match(request), found)
+    """Update what matches; create where nothing does, under the resource's own id where it has one."""
+    given, wanted = own_id(resource), if_match(request)
+    async for _ in single.attempts():
+        old = await condition.match(session)
+        matched = old is not None
+        if old is not None and given not in (None, old.id):
+            text = f"'{condition}' is {condition.type}/{old.id}, but the body's id is '{given}'"
+            raise FhirError(400, "invalid", text, f"{condition.type}.id")
+        if old is None and given is not None:
+            old = await single.look(session, condition.type, given)
+        there = old is not None and old.live
+        expect(wanted, old.version if old is not None and there else None, f"What '{condition}' names")
+        prepared = prepare(resource, old.id if old is not None else given or new_id())
+        one = await single.draft(session, prepared, PUT if given or matched else POST, old)
+        row = await (single.apply(session, one) if matched else single.apply_unless(session, condition, one))
+        if row is not None:
+            return written(row, 200 if there else 201)
+    raise AssertionError("attempts() ends by raising")

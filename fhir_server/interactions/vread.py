@@ -11,7 +11,7 @@ async def vread(session: Session, request: Request) -> Result:
     """Return the version asked for; 404 where there is none, 410 where it is a deletion."""
     type_name, id_, _, version = request.segments
     row = None
-    if version.isascii() and version.isdigit() and len(version) < 10:
+    if storage.VERSION.fullmatch(version):
         async with session.connection() as conn:
             row = await storage.version(conn, type_name, id_, int(version))
     return shown(row, request.path)

@@ -97,7 +97,7 @@ async def total(conn: AsyncConnection[Any], wanted: Slice) -> int:
 
 
 _SAFE = """
-SELECT LEAST(date_trunc('milliseconds', clock_timestamp()), date_trunc('milliseconds', min(xact_start)))
+SELECT date_trunc('milliseconds', LEAST(statement_timestamp(), min(xact_start)))
 FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 AND state <> 'idle'
 """
@@ -107,7 +107,8 @@ async def safe_instant(conn: AsyncConnection[Any]) -> datetime:
     """Return the instant from which to ask next: nothing that is still being written can lie before it.
 
     A version's instant is taken after its transaction began, so whatever this snapshot may miss belongs to a
-    transaction that was open now, or is younger. Asking again from here may repeat a version but never skips one.
+    transaction that is open now, or is younger than this statement's own start. Asking again from here may repeat a
+    version but never skips one.
     Call it before reading the page.
     """
     cursor = await conn.execute(_SAFE, binary=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,9 @@ from psycopg import AsyncConnection
 
 from fhir_server.storage.binary import Int2s, Texts
 from fhir_server.storage.rows import Row, type_number
+
+VERSION = re.compile("[1-9][0-9]{0,8}")
+"""The format of our version ids: what can be one of `resource.version`."""
 
 COLUMNS = "rid, type, id, version, updated, live, method, tail"
 _OF_R = ", ".join(f"r.{column}" for column in COLUMNS.split(", "))

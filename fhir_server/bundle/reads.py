@@ -1,0 +1,34 @@
+"""One entry carried out by its interaction: what HTTP does with HEAD and conditional reads is done here for entries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fhir_server.bundle.entries import Entry
+from fhir_server.bundle.patches import patch_request
+from fhir_server.changes.conditions import entity_tags
+from fhir_server.exchange import Handler, Request, Result, Session
+
+
+async def carried_out(session: Session, entry: Entry, request: Request, dispatch: Handler) -> Result:
+    """Return what the interaction of `entry` answers; raises its FhirError.
+
+    Source: http://hl7.org/fhir/R4/http.html#cread, http://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.request
+    """
+    result = await dispatch(session, patch_request(entry, request))
+    if _unchanged(entry, result):
+        return Result(304, None, result.version, result.updated)
+    if entry.method == "HEAD":
+        result.body = None
+    return result
+
+
+def _unchanged(entry: Entry, result: Result) -> bool:
+    """Whether the client has what it reads; If-None-Match, where given, is all that counts (RFC 9110, 13.1.3)."""
+    if entry.writes or result.version is None or result.updated is None:
+        return False
+    tags = entry.headers.get("if-none-match")
+    if tags is not None:
+        return bool({"*", str(result.version)}.intersection(entity_tags("ifNoneMatch", tags)))
+    since = entry.headers.get("if-modified-since")
+    return since is not None and result.updated <= datetime.fromisoformat(since)
