@@ -76,7 +76,7 @@ async def fetch(
         return []
     seen = " AND ".join(part for part in (plan.visible("", "r"),) if part)
     text = (
-        f"SELECT {columns} FROM resource r WHERE r.rid = ANY(ARRAY({' UNION '.join(found)})) AND r.live"
+        f"SELECT {columns} FROM resource r WHERE r.rid = ANY(ARRAY({' UNION '.join(found)})) AND {plan.LIVE}"
         f" AND r.rid <> ALL({matches}){' AND ' + seen if seen else ''} ORDER BY r.rid LIMIT {MAX_INCLUDED + 1}"
     )
     cursor = AsyncRawCursor(conn)

@@ -28,6 +28,9 @@ BY_ID = 0
 """Rank of `_id`: at most one row each, by the unique index."""
 _FEW, _ARRAYS, _LAST = 15, 30, 60
 
+LIVE = "r.tail IS NOT NULL"
+"""What `r.live` says, in words that no partial index promises: a look-up by key must not be ANDed with a whole type."""
+
 PAGE_GUESS = 1_000
 
 
@@ -95,7 +98,7 @@ def source(
     rest += [seen] if seen else []
     if found.rid == "p.rid" and (row or rest):
         found.tables = "posting p JOIN resource r ON r.rid = p.rid"
-        rest.append("r.live")
+        rest.append(LIVE)
     found.conditions += rest
     return found
 
@@ -111,14 +114,14 @@ def _leads(test: Test) -> bool:
 
 def _by_rank(sql: Sql, type_name: str, test: Test) -> Source:
     if test.rank == BY_ID and test.rids is None:
-        return Source("resource r", [f"r.type = {type_number(type_name)}", "r.live", test.where(sql, "r")])
+        return Source("resource r", [f"r.type = {type_number(type_name)}", LIVE, test.where(sql, "r")])
     if test.tokens:
-        return Source("resource r", [f"r.tokens && {sql.bigs(test.tokens)}", "r.live"], rid_order="r.rid + 0")
+        return Source("resource r", [f"r.tokens && {sql.bigs(test.tokens)}", LIVE], rid_order="r.rid + 0")
     assert test.rids is not None
     by_key_only = (
         f"r.type + 0 = {type_number(type_name)}"  # so that no index that starts with the type is walked
     )
-    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", by_key_only, "r.live"])
+    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", by_key_only, LIVE])
 
 
 def _by_posting(sql: Sql, test: Test, patients: Patients | None) -> Source:
@@ -193,4 +196,4 @@ def count(sql: Sql, type_name: str, tests: Sequence[Test], limit: int | None = N
     )
 
 
-__all__ = ["BY_ID", "Source", "any_of", "count", "listing", "referred", "source", "visible"]
+__all__ = ["BY_ID", "LIVE", "Source", "any_of", "count", "listing", "referred", "source", "visible"]

@@ -40,6 +40,7 @@ class Store:
             "lock_timeout": milliseconds,
             "idle_in_transaction_session_timeout": 3 * milliseconds,
             "jit": "off",
+            "plan_cache_mode": "force_generic_plan",
             "timezone": "UTC",
             "application_name": "healthbuddy",
         }
