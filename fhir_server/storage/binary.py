@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from struct import Struct, pack
+from functools import lru_cache
+from struct import Struct
 from typing import Any, ClassVar
 
 from psycopg.adapt import AdaptersMap, Dumper
@@ -48,10 +49,20 @@ class _Fixed(PgArray):
             super().__init__(
                 count, b"".join(_NULL if v is None else form.pack(self.width, v) for v in values), True
             )
-            return
-        flat: list[Any] = [self.width] * (2 * count)
-        flat[1::2] = values
-        super().__init__(count, pack(">" + ("i" + self.letter) * count, *flat))
+        elif count == 1:
+            self.data = _form(self.letter, 1).pack(1, 0, self.element_oid, 1, 1, self.width, values[0])
+        elif count:
+            flat: list[Any] = [self.width] * (2 * count)
+            flat[1::2] = values
+            self.data = _form(self.letter, count).pack(1, 0, self.element_oid, count, 1, *flat)
+        else:
+            super().__init__(0, b"")
+
+
+@lru_cache(256)
+def _form(letter: str, count: int) -> Struct:
+    """Return the layout of an array of `count` integers, its header included."""
+    return Struct(">iiiii" + ("i" + letter) * count)
 
 
 class Int8s(_Fixed):
