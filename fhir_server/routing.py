@@ -45,22 +45,6 @@ _UNDER_TYPE = {"_history": {"GET": "history-type"}, "_search": {"POST": "search-
 _HISTORY = {"GET": "history-instance"}
 _VREAD = {"GET": "vread"}
 
-INTERACTIONS = frozenset(
-    name
-    for table in (
-        _SYSTEM,
-        _TYPE,
-        _INSTANCE,
-        _OPERATION,
-        *_NAMED.values(),
-        *_UNDER_TYPE.values(),
-        _HISTORY,
-        _VREAD,
-    )
-    for name in table.values()
-)
-"""Every interaction that a route can name."""
-
 
 def route(method: str, path: str) -> Route:
     """Return what `method` on `path` asks for.

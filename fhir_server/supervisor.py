@@ -28,7 +28,6 @@ from fhir_server.worker import lane_app, run_lane, run_worker, web_app
 _log = logging.getLogger("fhir_server.supervisor")
 
 TICK_S = 1.0
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ACCEPT_AT_ONCE = 64
 START_ATTEMPTS = 3
 """Failed starts in a row after which the server gives up instead of trying for ever."""
@@ -101,11 +100,6 @@ class Supervisor:
             for number, handler in previous.items():
                 signal.signal(number, handler)
             self._close()
-
-    @property
-    def pids(self) -> dict[str, int]:
-        """The processes by name ('web-0', 'lane-0', …)."""
-        return {child.name: child.pid for child in self._children if child.pid}
 
     # -- children ------------------------------------------------------------------------------------------------
 

@@ -83,8 +83,7 @@ class _Server(uvicorn.Server):
 
 def _configure_logs(settings: Settings) -> None:
     logs.configure(settings.log_level)
-    for chatty in ("uvicorn.error", "alembic"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def run_worker(

@@ -6,12 +6,11 @@ import contextlib
 from collections.abc import Iterator
 
 import psycopg
-from sqlalchemy.exc import OperationalError
 
 from fhir_server.commands.terminal import fail, say
 from fhir_server.settings import Settings
 from fhir_server.storage.embedded import EmbeddedError, EmbeddedPostgres
-from fhir_server.storage.migrate import Schema, schema, upgrade
+from fhir_server.storage.schema import MigrationError, Schema, schema, upgrade_apart
 
 
 def embedded(settings: Settings) -> EmbeddedPostgres | None:
@@ -47,9 +46,9 @@ def migrate(settings: Settings) -> Schema:
         if before.ready:
             return before
         say(f"Migrating the database from {before.current or 'nothing'} to {before.head} …")
-        return upgrade(settings.database_url)
-    except (OperationalError, psycopg.OperationalError) as error:
-        raise fail(f"The database does not answer or refuses: {_reason(error)}") from error
+        return upgrade_apart(settings.database_url)
+    except (MigrationError, psycopg.Error) as error:
+        raise fail(f"The database does not answer or refuses: {_first_line(error)}") from error
 
 
 def is_empty(settings: Settings) -> bool:
@@ -58,6 +57,5 @@ def is_empty(settings: Settings) -> bool:
         return conn.execute("SELECT 1 FROM resource LIMIT 1").fetchone() is None
 
 
-def _reason(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error
-    return str(cause).strip().split("\n", 1)[0]
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -19,7 +19,7 @@ from fhir_server.commands.terminal import out
 from fhir_server.settings import PREFIX, Settings
 from fhir_server.setup.definitions import PACKAGE_FILE, PACKAGE_SHA256, sha256
 from fhir_server.storage.embedded_host import wheel_version
-from fhir_server.storage.migrate import schema
+from fhir_server.storage.schema import schema
 from fhir_server.version import VERSION
 from resources.definitions import cache_file
 from resources.definitions import definitions as load_definitions

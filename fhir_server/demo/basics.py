@@ -68,11 +68,6 @@ def category(code: str, display: str) -> Json:
     return concept(hl7("observation-category", code, display))
 
 
-def day_text(day: date) -> str:
-    """Return a FHIR date."""
-    return day.isoformat()
-
-
 def stamp(moment: datetime) -> str:
     """Return a FHIR dateTime/instant with seconds and zone."""
     return moment.astimezone(ZONE).isoformat(timespec="seconds")

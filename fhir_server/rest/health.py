@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from fhir_server import metrics
 from fhir_server.rest.errors import describe
 from fhir_server.rest.server import FhirServer
-from fhir_server.storage.migrate import schema
+from fhir_server.storage.schema import schema
 from resources.definitions import definitions
 
 _log = logging.getLogger("fhir_server.health")

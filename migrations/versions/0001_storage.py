@@ -12,8 +12,6 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-EXTENSIONS = ("pg_trgm", "btree_gin", "unaccent")
-
 TABLES = """
 CREATE SEQUENCE rid_seq CACHE 32;
 
@@ -99,8 +97,7 @@ SECRETS = ("token-hash", "cursor-signature")
 
 def upgrade() -> None:
     """Create the schema and the keys that hashes and cursors are made with."""
-    for extension in EXTENSIONS:
-        op.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+    op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     op.execute(TABLES)
     rows = [{"name": name, "value": secrets.token_bytes(32)} for name in SECRETS]
     op.bulk_insert(sa.table("secret", sa.column("name", sa.Text), sa.column("value", sa.LargeBinary)), rows)

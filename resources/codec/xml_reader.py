@@ -17,7 +17,6 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,4000})(?:\.[0-9]{1,4000})?(?:[eE][+-]?[0-9]{1,9})?")
 _INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
 _BOOLEANS = {"true": True, "false": False}
-_NO_VALUE = frozenset({"id"})
 _PRIMITIVE = frozenset({"id", "value"})
 
 

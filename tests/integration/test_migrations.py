@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import psycopg
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from fhir_server.storage.migrate import schema, upgrade
+from fhir_server.storage.embedded import EmbeddedPostgres
+from fhir_server.storage.migrate import upgrade
+from fhir_server.storage.schema import (
+    MigrationError,
+    migrations_folder,
+    newest_revision,
+    schema,
+    upgrade_apart,
+)
 from fhir_server.storage.tables import metadata
+from tests.conftest import new_database
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """Yield the conninfo of a database with nothing in it."""
+    yield from new_database(postgres, "template1")
 
 
 def test_the_migrated_database_is_at_the_newest_revision(database_url: str) -> None:
     assert schema(database_url).ready
-    assert schema(database_url).head is not None
+    assert schema(database_url).head == ScriptDirectory(str(migrations_folder())).get_current_head()
 
 
 def test_migrating_twice_changes_nothing(database_url: str) -> None:
     assert upgrade(database_url) == schema(database_url)
+
+
+def test_an_empty_database_is_migrated_by_another_process(empty_database_url: str) -> None:
+    assert schema(empty_database_url) == (None, newest_revision())
+    assert upgrade_apart(empty_database_url).ready
+
+
+def test_the_reason_why_a_migration_fails_comes_back(empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as conn:
+        conn.execute("CREATE TABLE secret ()")
+    with pytest.raises(MigrationError, match=r'^relation "secret" already exists'):
+        upgrade_apart(empty_database_url)
 
 
 def test_tables_and_columns_are_what_the_code_declares(database_url: str) -> None:
