@@ -4,6 +4,6 @@ from resources.fhirpath.environment import DEFAULT, USER, Limits
 from resources.fhirpath.expression import Expression, compile  # noqa: A004
 from resources.fhirpath.extract import extractor
 from resources.fhirpath.ports import register
-from resources.fhirpath.values import Location, Typed
+from resources.fhirpath.values import Typed
 
-__all__ = ["DEFAULT", "USER", "Expression", "Limits", "Location", "Typed", "compile", "extractor", "register"]
+__all__ = ["DEFAULT", "USER", "Expression", "Limits", "Typed", "compile", "extractor", "register"]

@@ -17,7 +17,7 @@ from resources.fhirpath.model import is_type, kind_of
 from resources.fhirpath.parser import parse
 from resources.fhirpath.strict import check
 from resources.fhirpath.syntax import Expr
-from resources.fhirpath.values import Items, Json, Location, Node, Typed, plain, typed
+from resources.fhirpath.values import Items, Json, Node, Typed, plain, typed
 
 _NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 
@@ -85,13 +85,6 @@ class Expression:
     ) -> list[Typed]:
         """Return the values with their FHIR type and place; a primitive with extensions only has the value None."""
         return [typed(item) for item in self.items(resource, variables, resolve, limits, strict, type_name)]
-
-    def locate(
-        self, resource: Json, *, variables: Mapping[str, Any] = _NO_VARIABLES, limits: Limits = DEFAULT
-    ) -> list[Location]:
-        """Return where in `resource` the found elements lie; computed values have no place and are left out."""
-        items = self.items(resource, variables, None, limits, False, None)
-        return [item.location() for item in items if type(item) is Node]
 
     def holds(
         self, resource: Json, *, variables: Mapping[str, Any] = _NO_VARIABLES, resolve: Resolve | None = None

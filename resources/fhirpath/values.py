@@ -33,22 +33,6 @@ class Typed(NamedTuple):
     key: str | int | None = None
 
 
-class Location(NamedTuple):
-    """A place in a resource.
-
-    Shape:  `container[key]` is the value (a list and an index, or a dict and a JSON key; both None for the resource
-            itself); `holder[element]` is the JSON member it belongs to (list included): a primitive's extensions are
-            at `holder['_' + element]`, and where only these exist, container has no `key`
-    """
-
-    container: Any
-    key: str | int | None
-    type_name: str
-    path: str
-    holder: Json | None = None
-    element: str = ""
-
-
 class Node:
     """A FHIR element: its value, kind, the `_x` sibling of a primitive, and the way back up."""
 
@@ -81,14 +65,12 @@ class Node:
         index = "" if self.index is None else f"[{self.index}]"
         return f"{self.up.path()}.{self.slot.name}{index}"
 
-    def location(self) -> Location:
-        """Return where the value lies."""
+    def place(self) -> tuple[Any, str | int | None]:
+        """Return (container, key) of the value, (None, None) for the resource itself."""
         if self.up is None or self.slot is None:
-            return Location(None, None, self.kind.name, self.kind.name)
+            return None, None
         holder, key = self.up.members(), self.slot.key
-        if self.index is None:
-            return Location(holder, key, self.kind.name, self.path(), holder, key)
-        return Location(holder.get(key), self.index, self.kind.name, self.path(), holder, key)
+        return (holder, key) if self.index is None else (holder.get(key), self.index)
 
 
 Item = Any
@@ -203,5 +185,4 @@ def typed(item: Item) -> Typed:
     """Return an item with its FHIR type and place."""
     if type(item) is not Node:
         return Typed(plain(item), FHIR_OF_SYSTEM.get(system_type(item), "Element"))
-    where = item.location()
-    return Typed(item.value, item.kind.name, where.path, where.container, where.key)
+    return Typed(item.value, item.kind.name, item.path(), *item.place())

@@ -62,19 +62,19 @@ def test_a_node_knows_its_container() -> None:
     assert (birth.parent, birth.key) == (resource, "birthDate")
 
 
-def test_a_location_can_be_written_to() -> None:
+def test_a_place_can_be_written_to() -> None:
     resource = copy.deepcopy(patient())
-    for place in compile_path("name.given | birthDate").locate(resource):
-        place.container[place.key] = place.path
+    for node in compile_path("name.given | birthDate").nodes(resource):
+        node.parent[node.key] = node.path
     assert resource["name"][0]["given"] == ["Patient.name[0].given[0]", "Patient.name[0].given[1]"]
     assert resource["birthDate"] == "Patient.birthDate"
 
 
 def test_a_choice_is_located_at_the_key_it_is_written_with() -> None:
     resource = observation()
-    (place,) = compile_path("Observation.value").locate(resource)
-    assert (place.key, place.path, place.element) == ("valueQuantity", "Observation.value", "valueQuantity")
-    assert place.holder is resource
+    (node,) = compile_path("Observation.value").nodes(resource)
+    assert (node.key, node.path) == ("valueQuantity", "Observation.value")
+    assert node.parent is resource
 
 
 def test_a_primitive_with_an_extension_only_is_a_node_without_value() -> None:
