@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import random
 from pathlib import Path
 
-from tests.crash import Ledger, check, round_of
+from tests.crash import Ledger, Victim, check, round_of
 from tests.live import LiveServer, serving
+
+VICTIMS: tuple[Victim, ...] = ("server", "database")
 
 
 def resident_mb(pid: int) -> float:
@@ -31,13 +32,13 @@ def resident_mb(pid: int) -> float:
 
 async def soak(server: LiveServer, rounds: int, seconds: float) -> None:
     """Run the rounds and print a line for each."""
-    ledger, names, rng = Ledger(), itertools.count(1), random.Random()
+    ledger, rng = Ledger(), random.Random()
     for number in range(rounds):
-        crash = rng.choice(("server", "database"))
-        await round_of(server, ledger, names, crash, rng.uniform(0.2, seconds))
+        victim = rng.choice(VICTIMS)
+        await round_of(server, ledger, victim, rng.uniform(0, seconds))
         done = f"{100 * (number + 1) // rounds:3d}%"
-        print(f"{done} killed the {crash}; {len(ledger.acknowledged)} bundles acknowledged of {len(ledger.sent)} sent; "
-              f"{resident_mb(server.pid):.0f} MB", flush=True)  # fmt: skip
+        bundles = f"{len(ledger.acknowledged)} bundles acknowledged of {len(ledger.sent)} sent"
+        print(f"{done} killed the {victim}; {bundles}; {resident_mb(server.pid):.0f} MB", flush=True)
     await check(server, ledger)
     print("nothing acknowledged is lost, nothing is there by half")
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,39 +19,28 @@ import pytest
 from typer.testing import CliRunner
 
 from fhir_server import cli
-from fhir_server.storage.embedded import EmbeddedPostgres
-from tests.served import Served, eventually
+from tests.live import SMALL, LiveServer, eventually, serving
 
 PATIENT = {"resourceType": "Patient", "id": "one", "name": [{"family": "Kept"}]}
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="hb-serve-"))
-    path.chmod(0o711)
-    yield path
-    EmbeddedPostgres(path / "postgres").stop(force=True)
-    shutil.rmtree(path)
+def shared() -> Iterator[LiveServer]:
+    with serving(**SMALL) as server:
+        assert httpx.put(f"{server.base}/Patient/one", json=PATIENT, timeout=20).is_success
+        yield server
 
 
-@pytest.fixture(scope="module")
-def shared(folder: Path) -> Iterator[Served]:
-    server = Served(folder, "--workers=2")
-    assert httpx.put(f"{server.base}/Patient/one", json=PATIENT, timeout=20).is_success
-    yield server
-    server.end()
-
-
-def test_it_serves_what_was_written(shared: Served) -> None:
+def test_it_serves_what_was_written(shared: LiveServer) -> None:
     answer = shared.get("Patient/one")
     assert (answer.status_code, answer.json()["name"]) == (200, [{"family": "Kept"}])
 
 
-def test_each_worker_has_a_lane(shared: Served) -> None:
+def test_each_worker_has_a_lane(shared: LiveServer) -> None:
     assert len(shared.children()) == 4
 
 
-def test_connections_are_dealt_evenly(shared: Served) -> None:
+def test_connections_are_dealt_evenly(shared: LiveServer) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(8):
             client = stack.enter_context(httpx.Client())
@@ -61,7 +48,7 @@ def test_connections_are_dealt_evenly(shared: Served) -> None:
         assert sorted(shared.connections().values()) == [4, 4]
 
 
-def test_a_large_bundle_goes_through_a_lane(shared: Served) -> None:
+def test_a_large_bundle_goes_through_a_lane(shared: LiveServer) -> None:
     entries = [
         {
             "resource": {"resourceType": "Basic", "id": f"b{n}", "code": {"text": "x" * 500}},
@@ -77,7 +64,7 @@ def test_a_large_bundle_goes_through_a_lane(shared: Served) -> None:
     assert (refused.status_code, refused.json()["resourceType"]) == (400, "OperationOutcome")
 
 
-def test_a_folder_is_loaded_and_what_is_refused_is_reported(shared: Served, tmp_path: Path) -> None:
+def test_a_folder_is_loaded_and_what_is_refused_is_reported(shared: LiveServer, tmp_path: Path) -> None:
     (tmp_path / "good.ndjson").write_text(
         "".join(f'{{"resourceType":"Basic","id":"g{n}","code":{{"text":"x"}}}}\n' for n in range(300))
     )
@@ -95,25 +82,22 @@ def test_a_folder_is_loaded_and_what_is_refused_is_reported(shared: Served, tmp_
     assert shared.get("Basic/g299").status_code == 200
 
 
-def test_any_killed_process_is_replaced(shared: Served) -> None:
+def test_any_killed_process_is_replaced(shared: LiveServer) -> None:
     for victim in shared.children():
         os.kill(victim, signal.SIGKILL)
         assert eventually(lambda: len(set(shared.children()) - {victim}) == 4)  # noqa: B023
         assert all(eventually(lambda: shared.get("Patient/one").status_code == 200) for _ in range(4))
 
 
-def test_a_killed_database_comes_back_while_the_server_runs(shared: Served) -> None:
-    killed = shared.postgres.status().pid
-    assert killed is not None
-    os.kill(killed, signal.SIGKILL)
+def test_a_killed_database_comes_back_while_the_server_runs(shared: LiveServer) -> None:
+    killed = shared.kill_postgres()
     assert eventually(
         lambda: shared.get("Patient/one").status_code == 200 and shared.postgres.status().pid != killed
     )
 
 
-def test_the_port_of_a_running_server_is_refused_with_a_hint(shared: Served) -> None:
-    port = shared.base.split(":")[2].split("/")[0]
-    command = [sys.executable, "-m", "fhir_server.cli", "serve", f"--port={port}", "--no-demo"]
+def test_the_port_of_a_running_server_is_refused_with_a_hint(shared: LiveServer) -> None:
+    command = [sys.executable, "-m", "fhir_server.cli", "serve", f"--port={shared.port}", "--no-demo"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert "is taken" in done.stderr
@@ -128,40 +112,29 @@ def test_any_address_but_loopback_is_refused_with_the_reason(host: str) -> None:
     assert "no authorization yet" in done.stderr
 
 
-def test_a_running_request_finishes_before_the_server_ends(shared: Served) -> None:
-    host, port = shared.base.removeprefix("http://").removesuffix("/fhir").split(":")
+def test_a_running_request_finishes_before_the_server_ends(shared: LiveServer) -> None:
     body = b'{"resourceType":"Basic","id":"late","code":{"text":"x"}}'
-    with socket.create_connection((host, int(port)), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as wire:
         head = f"PUT /fhir/Basic/late HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         head += "Content-Type: application/fhir+json\r\n\r\n"
         wire.sendall(head.encode() + body[:10])
         time.sleep(0.2)
-        shared.process.send_signal(signal.SIGTERM)
+        shared.signal(signal.SIGTERM)
         time.sleep(0.3)
         wire.sendall(body[10:])
         assert wire.recv(4096).startswith(b"HTTP/1.1 201")
-    assert shared.end() == 0
+    assert shared.stop() == 0
     assert shared.postgres.status().pid is None
 
 
-def test_after_the_kill_of_the_server_nothing_of_it_stays_and_the_next_start_has_the_data(
-    folder: Path,
-) -> None:
-    server = Served(folder, "--workers=1")
-    children = server.children()
-    assert (
-        httpx.put(f"{server.base}/Patient/two", json={**PATIENT, "id": "two"}, timeout=20).status_code == 201
-    )
-    server.process.kill()
-    server.process.communicate()
-    assert eventually(
-        lambda: (
-            not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in children)
-        )
-    )
-    again = Served(folder, "--workers=1")
-    try:
-        assert again.get("Patient/two").status_code == 200
-    finally:
-        assert again.end() == 0
-    assert again.postgres.status().pid is None
+def test_a_killed_supervisor_takes_its_children_along_and_the_next_start_has_the_data() -> None:
+    with serving(**SMALL, workers="1") as server:
+        children = [psutil.Process(pid) for pid in server.children()]
+        created = httpx.put(f"{server.base}/Patient/one", json=PATIENT, timeout=20)
+        assert created.status_code == 201
+        server.kill_supervisor()
+        assert psutil.wait_procs(children, timeout=15)[1] == []
+        server.start()
+        assert server.get("Patient/one").status_code == 200
+        assert server.stop() == 0
+        assert server.postgres.status().pid is None
