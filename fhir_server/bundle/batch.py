@@ -9,6 +9,7 @@ from fhir_server.bundle.answer import response_bundle
 from fhir_server.bundle.entries import Entry, parse_entry
 from fhir_server.bundle.reads import carried_out
 from fhir_server.exchange import Handler, Request, Result, Session
+from fhir_server.faults import as_fhir_error
 from resources.outcome import FhirError
 
 AT_ONCE = 4
@@ -25,8 +26,8 @@ async def batch(session: Session, request: Request, bundle: dict[str, Any], disp
                 entry = parse_entry(json, index, request.base)
                 _refuse_nested(entry)
                 return await carried_out(session, entry, request, dispatch)
-            except FhirError as error:
-                return error
+            except Exception as error:  # a statement that took too long is that entry's outcome only
+                return as_fhir_error(error, request.id)
 
     results = await asyncio.gather(
         *(answered(index, json) for index, json in enumerate(bundle.get("entry", ())))

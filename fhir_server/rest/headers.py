@@ -9,11 +9,8 @@ from functools import lru_cache
 
 import msgspec
 
-from resources.outcome import FhirError
+from fhir_server.changes.conditions import entity_tags
 
-_TAG = r'(?:W/)?"([A-Za-z0-9\-.]{1,64})"|([A-Za-z0-9\-.]{1,64})'
-_TAGS = re.compile(rf"\s*(?:{_TAG})\s*(?:,\s*(?:{_TAG})\s*)*")
-_ONE = re.compile(_TAG)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -40,19 +37,6 @@ def prefer(value: str) -> Prefer:
         elif name == "respond-async":
             respond_async = True
     return Prefer(content, handling, respond_async)
-
-
-def entity_tags(name: str, value: str) -> tuple[str, ...]:
-    """Return the version ids of an If-Match or If-None-Match header, ('*',) for the star.
-
-    Shape:  weak, strong and unquoted tags are read alike, since FHIR clients send all three
-    Errors: 400 value
-    """
-    if value.strip() == "*":
-        return ("*",)
-    if len(value) > 4096 or not _TAGS.fullmatch(value):
-        raise FhirError(400, "value", f'The header {name} must hold ETags such as W/"3"')
-    return tuple(quoted or bare for quoted, bare in _ONE.findall(value))
 
 
 def http_date(moment: datetime) -> str:

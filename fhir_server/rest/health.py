@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from fhir_server import metrics
-from fhir_server.rest.errors import describe
+from fhir_server.faults import describe
 from fhir_server.rest.server import FhirServer
 from fhir_server.storage.schema import schema
 from resources.definitions import definitions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fhir_server.exchange import Handler, Request, Result, Server, Session
-from fhir_server.rest.errors import as_fhir_error
+from fhir_server.faults import as_fhir_error
 from fhir_server.rest.incoming import understood
 from fhir_server.routing import route
 

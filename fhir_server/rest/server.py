@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Scope, Send
 
 from fhir_server import metrics, operations
+from fhir_server.changes.conditions import entity_tags
 from fhir_server.exchange import Handler, Session
+from fhir_server.faults import as_fhir_error
 from fhir_server.lanes import HeavyLane
 from fhir_server.logs import AccessLog
 from fhir_server.rest.body import DisconnectedError, read_body
 from fhir_server.rest.call import Call, Reply, parse_pairs
 from fhir_server.rest.config import RestConfig
-from fhir_server.rest.errors import as_fhir_error
-from fhir_server.rest.headers import entity_tags
 from fhir_server.rest.incoming import request_of, understood
 from fhir_server.rest.limits import Budget, Gate
 from fhir_server.rest.negotiate import Answer, accepted, negotiate

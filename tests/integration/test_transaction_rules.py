@@ -11,8 +11,11 @@ import json
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from fhir_server.app import create_app
+from fhir_server.settings import Settings
 from tests.integration.test_conditional import by
 from tests.integration.test_transactions import entry, observation, ok, patient, send, total
 
@@ -101,7 +104,7 @@ async def test_a_conditional_read_entry_is_weighed(
 ) -> None:
     if (await client.get("Patient/rule-cread")).status_code == 404:
         await put(client, "rule-cread")
-    answer = await one(client, kind, entry("GET", "Patient/rule-cread", **condition))
+    answer = await one(client, kind, entry("GET", "Patient/rule-cread", None, None, **condition))
     assert answer["response"]["status"][:3] == status
     assert ("resource" in answer) == (status == "200")
 
@@ -140,6 +143,29 @@ async def test_every_refusal_of_a_transaction_names_its_entry(client: httpx.Asyn
             single,
             answer.text,
         )
+
+
+async def test_a_statement_that_takes_too_long_is_the_outcome_of_its_entry_only(database_url: str) -> None:
+    app = create_app(Settings(database_url=database_url, statement_timeout_s=1))
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test/fhir/") as client,
+        await psycopg.AsyncConnection.connect(database_url) as other,
+    ):
+        await put(client, "rule-slow")
+        await other.execute("SELECT 1 FROM resource WHERE id = 'rule-slow' FOR UPDATE")
+        answer = await send(
+            client,
+            entry("PUT", "Patient/rule-slow", patient("x", id="rule-slow")),
+            entry("GET", "Patient/rule-slow"),
+            kind="batch",
+        )
+    assert answer.status_code == 200, answer.text
+    slow, read = answer.json()["entry"]
+    assert slow["response"]["status"].startswith("503")
+    assert slow["response"]["outcome"]["issue"][0]["code"] in ("timeout", "throttled")
+    assert read["resource"]["meta"]["versionId"] == "1"
 
 
 # ---------------------------------------------------- order does not matter, overlaps are refused: http.html#trules

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhir_server.changes.conditions import entity_tags
 from fhir_server.rest.headers import (
-    entity_tags,
     http_date,
     not_modified,
     parse_http_date,

@@ -15,7 +15,7 @@ from psycopg import errors as pg
 
 from resources.outcome import FhirError, Issue
 
-_log = logging.getLogger("fhir_server.rest")
+_log = logging.getLogger("fhir_server")
 
 _AFTER = {"Retry-After": "1"}
 _LATER = {"Retry-After": "5"}

@@ -9,7 +9,7 @@ import psycopg_pool
 import pytest
 from psycopg import errors as pg
 
-from fhir_server.rest.errors import as_fhir_error, describe
+from fhir_server.faults import as_fhir_error, describe
 from resources.outcome import FhirError, Issue
 
 
