@@ -3,12 +3,11 @@
     python bench/micro_codec_validate.py [FILE.json …]
 
 Without files: a Patient and an Observation of about 2 kB from the official examples, where they are beside the
-repository. orjson stands beside where it happens to be installed; it neither keeps decimals nor refuses duplicate keys.
+repository.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 import time
 import zipfile
@@ -61,15 +60,6 @@ def samples() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{name} without text", {key: value for key, value in resource.items() if key != "text"}
 
 
-def peers(data: bytes) -> Iterator[tuple[str, float]]:
-    """Yield (name, µs) for the libraries that happen to be there."""
-    try:
-        orjson = importlib.import_module("orjson")
-    except ImportError:
-        return
-    yield "orjson.loads", best(partial(orjson.loads, data))
-
-
 def main() -> None:
     """Print one block of lines per sample."""
     for name, resource in samples():
@@ -83,7 +73,6 @@ def main() -> None:
             ("summarize", best(partial(summarize, resource, mode="true"))),
             ("dump_xml", best(partial(dump_xml, resource))),
             ("parse_xml", best(partial(parse_xml, xml))),
-            *peers(data),
         ]
         for label, cost in measured:
             print(f"  {label:<14}{cost:8.1f} µs")

