@@ -49,12 +49,17 @@ class Request(msgspec.Struct, frozen=True):
     @property
     def strict(self) -> bool:
         """Whether `Prefer: handling=strict` was asked for."""
-        return "handling=strict" in self.headers.get("prefer", "").replace(" ", "")
+        return "handling=strict" in self._preferences
 
     @property
     def wants_bodies(self) -> bool:
         """Whether `Prefer: return=representation` was asked for."""
-        return "return=representation" in self.headers.get("prefer", "").replace(" ", "")
+        return "return=representation" in self._preferences
+
+    @property
+    def _preferences(self) -> str:
+        """The Prefer header without what makes no difference (RFC 7240, section 2)."""
+        return self.headers.get("prefer", "").replace(" ", "").replace('"', "").lower()
 
 
 class Result(msgspec.Struct):

@@ -116,7 +116,9 @@ def _parsed(json: Json, index: int, base: str) -> Entry:
         raise FhirError(
             400, "required", "An entry of a batch or transaction needs a request", f"{where}.request"
         )
-    method, url = asked["method"], asked["url"]
+    method, url = asked.get("method"), asked.get("url")
+    if method is None or url is None:
+        raise FhirError(400, "required", "A request needs values for method and url", f"{where}.request")
     path, _, query = url.removeprefix(base + "/").partition("?")
     path = unquote(path).strip("/")
     found = route(method, path)

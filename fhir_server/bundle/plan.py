@@ -212,12 +212,17 @@ async def _weigh_old(target: Target, asked: Request) -> None:
 
 def _rewrite_links(plan: Plan) -> None:
     targets = [t for t in plan.targets if t.entry.full_url and t.entry.method in ("POST", "PUT")]
-    links = {t.entry.full_url: t.reference for t in targets if t.entry.full_url is not None}
+    links = {_folded(t.entry.full_url): t.reference for t in targets if t.entry.full_url is not None}
     versions = {t.reference: "1" for t in targets if t.entry.method == "POST" and not t.matched}
     for target in plan.written:
         if target.resource is not None:
             root = root_of(target.entry.full_url) if target.entry.full_url else None
             rewrite(target.resource, links, root=root, versions=versions)
+
+
+def _folded(full_url: str) -> str:
+    """Return `full_url` as links are looked up: a urn in lower case, since its letters' case says nothing."""
+    return full_url.lower() if full_url[:4].lower() == "urn:" else full_url
 
 
 async def _weigh_references(session: Session, plan: Plan) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from fhir_server.bundle.entries import Entry
 from fhir_server.bundle.patches import patch_request
 from fhir_server.changes.conditions import entity_tags
 from fhir_server.exchange import Handler, Request, Result, Session
+from fhir_server.search.params.date import span
+
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 async def carried_out(session: Session, entry: Entry, request: Request, dispatch: Handler) -> Result:
@@ -31,4 +34,4 @@ def _unchanged(entry: Entry, result: Result) -> bool:
     if tags is not None:
         return bool({"*", str(result.version)}.intersection(entity_tags("ifNoneMatch", tags)))
     since = entry.headers.get("if-modified-since")
-    return since is not None and result.updated <= datetime.fromisoformat(since)
+    return since is not None and (result.updated - _EPOCH) // _MICROSECOND <= span(since)[1]

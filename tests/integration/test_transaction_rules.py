@@ -79,6 +79,29 @@ async def test_what_is_no_resource_is_refused_and_located(
 
 
 @KINDS
+@pytest.mark.parametrize("name", ["method", "url"])
+async def test_a_request_without_value_is_refused(client: httpx.AsyncClient, kind: str, name: str) -> None:
+    single = entry("GET", "Patient/x")
+    single["request"]["_" + name] = {"extension": [{"url": "http://example.org/why", "valueCode": "x"}]}
+    del single["request"][name]
+    status, outcome = await refused(client, kind, single)
+    assert status == 400 and outcome["issue"][0]["expression"] == ["Bundle.entry[0].request"]
+
+
+@pytest.mark.parametrize(
+    "prefer", ["return=representation", 'Return="representation"', "respond-async, return = Representation"]
+)
+async def test_a_preference_is_read_as_its_rfc_says(client: httpx.AsyncClient, prefer: str) -> None:
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [entry("POST", "Patient", patient("p"))],
+    }
+    answer = await client.post("", json=bundle, headers={"Prefer": prefer})
+    assert "resource" in answer.json()["entry"][0]
+
+
+@KINDS
 async def test_a_head_entry_answers_without_resource(client: httpx.AsyncClient, kind: str) -> None:
     await put(client, f"rule-head-{kind}")
     answer = await one(client, kind, entry("HEAD", f"Patient/rule-head-{kind}"))
@@ -96,6 +119,8 @@ async def test_a_head_entry_answers_without_resource(client: httpx.AsyncClient, 
         ({"ifNoneMatch": 'W/"7"'}, "200"),
         ({"ifModifiedSince": "2999-01-01T00:00:00Z"}, "304"),
         ({"ifModifiedSince": "2001-01-01T00:00:00+01:00"}, "200"),
+        ({"ifModifiedSince": "2016-12-31T23:59:60Z"}, "200"),
+        ({"ifModifiedSince": "9999-12-31T23:59:59-14:00"}, "304"),
         ({"ifNoneMatch": 'W/"7"', "ifModifiedSince": "2999-01-01T00:00:00Z"}, "200"),
     ],
 )
@@ -246,6 +271,17 @@ async def test_a_conditional_reference_inside_a_contained_resource_is_resolved(
     (made,) = await ok(client, entry("POST", "Observation", outer))
     assert made["resource"]["contained"][0]["subject"]["reference"] == "Patient/rule-contained"
     assert made["resource"]["hasMember"][0]["reference"] == "#inner"
+
+
+async def test_the_case_of_a_urn_makes_no_difference(client: httpx.AsyncClient) -> None:
+    urn = "urn:uuid:9d7f1f0e-0000-4000-8000-0000000000ab"
+    for full_url, link in ((urn.upper(), urn), (urn, urn.upper()), (urn.upper(), urn.upper())):
+        made, seen = await ok(
+            client,
+            entry("POST", "Patient", patient("case"), full_url),
+            entry("POST", "Observation", observation(link)),
+        )
+        assert seen["resource"]["subject"]["reference"] == f"Patient/{made['resource']['id']}"
 
 
 async def test_relative_references_follow_the_root_of_their_own_full_url(client: httpx.AsyncClient) -> None:
