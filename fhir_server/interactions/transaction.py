@@ -13,6 +13,7 @@ def bundle_handler(dispatch: Handler) -> Handler:
     """Return the handler of POST on the base, whose entries go through `dispatch`."""
 
     async def transaction(session: Session, request: Request) -> Result:
+        """Return the response Bundle; raises FhirError where a transaction fails as a whole."""
         bundle = request.resource or parse_json(request.body)
         check_bundle(bundle, session.server.settings.bundle_entries_max)
         run = batch if bundle["type"] == "batch" else run_transaction

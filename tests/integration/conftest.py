@@ -1,19 +1,28 @@
-"""A server that listens, for clients that bring their own HTTP."""
+"""Clients on the app in this process, and a server that listens, for clients that bring their own HTTP."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import pytest
 import uvicorn
 
 from fhir_server.app import create_app
 from fhir_server.settings import Settings
+from tests.integration.web import client as web_client
 
 START_SECONDS = 20
+
+
+@pytest.fixture
+async def web(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client on this module's database."""
+    async with web_client(database_url) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from tests.integration.web import JSON, XML, client, outcome_codes
+from tests.integration.web import JSON, XML, outcome_codes
 
 PNG = b"\x89PNG\r\n\x1a\n not really"
 
 
 @pytest.fixture
-async def web(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that asks for nothing in particular."""
-    async with client(database_url) as one:
-        one.headers["Accept"] = "*/*"
-        yield one
+async def web(web: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Return a client that asks for nothing in particular."""
+    web.headers["Accept"] = "*/*"
+    return web
 
 
 async def test_raw_content_becomes_a_binary_and_comes_back_raw(web: httpx.AsyncClient) -> None:

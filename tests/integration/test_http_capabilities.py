@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
 from fhir_server.interactions.capabilities import NORMATIVE
 from resources.definitions import definitions
 from resources.validate.base import explain
-from tests.integration.web import XML, client, running
-
-
-@pytest.fixture
-async def web(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client."""
-    async with client(database_url) as one:
-        yield one
+from tests.integration.web import XML, running
 
 
 @pytest.mark.parametrize(

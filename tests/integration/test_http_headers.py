@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -14,11 +13,10 @@ SEND = {"Content-Type": JSON}
 
 
 @pytest.fixture
-async def web(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client; Patient/one is there."""
-    async with client(database_url) as one:
-        (await one.put("Patient/one", json=patient(id="one"), headers=SEND)).raise_for_status()
-        yield one
+async def web(web: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Return a client; Patient/one is there."""
+    (await web.put("Patient/one", json=patient(id="one"), headers=SEND)).raise_for_status()
+    return web
 
 
 async def test_read_has_etag_and_last_modified_of_the_version(web: httpx.AsyncClient) -> None:

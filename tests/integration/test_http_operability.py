@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import httpx
-import pytest
 
-from tests.integration.web import client, client_of, outcome_codes, running
+from tests.integration.web import client_of, outcome_codes, running
 
 ROOT = "http://server.example"
-
-
-@pytest.fixture
-async def web(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client."""
-    async with client(database_url) as one:
-        yield one
 
 
 async def test_live_and_ready_say_ok(web: httpx.AsyncClient) -> None:
