@@ -11,6 +11,7 @@ from functools import lru_cache
 import msgspec
 
 from fhir_server.exchange import Pairs, only
+from fhir_server.subset import WHOLE, Subset, subset_of
 from resources.outcome import FhirError
 
 JSON, XML = "application/fhir+json", "application/fhir+xml"
@@ -29,7 +30,6 @@ OFFERED = (
 
 _FORMATS = {"json": JSON, "xml": XML, **{name: name for name in OFFERED}}
 _BODIES = {name: "xml" if "xml" in name else "json" for name in OFFERED}
-_SUMMARIES = ("true", "text", "data", "count", "false")
 CONTROLS = frozenset({"_format", "_pretty", "_summary", "_elements"})
 """Parameters that shape the answer and never select resources."""
 
@@ -48,18 +48,12 @@ class Answer(msgspec.Struct, frozen=True):
 
     mime: str = JSON
     pretty: bool = False
-    summary: str = "false"
-    elements: tuple[str, ...] = ()
+    subset: Subset = WHOLE
 
     @property
     def xml(self) -> bool:
         """Whether the answer is XML."""
         return "xml" in self.mime
-
-    @property
-    def subset(self) -> bool:
-        """Whether parts of resources are left out."""
-        return bool(self.elements) or self.summary in ("true", "text", "data")
 
 
 PLAIN = Answer()
@@ -81,10 +75,7 @@ def negotiate(accept: str | None, query: Pairs) -> Answer:
         chosen = _FORMATS.get(_media_type(wanted.replace(" ", "+")).name)
     if chosen is None:
         raise _not_acceptable("_format" if wanted else "Accept")
-    summary = only(controls, "_summary") or "false"
-    if summary not in _SUMMARIES:
-        raise FhirError(400, "value", f"_summary must be one of {', '.join(_SUMMARIES)}")
-    return Answer(chosen, _flag(controls, "_pretty"), summary, _elements(controls))
+    return Answer(chosen, _flag(controls, "_pretty"), subset_of(controls))
 
 
 def _flag(controls: Pairs, name: str) -> bool:
@@ -92,20 +83,6 @@ def _flag(controls: Pairs, name: str) -> bool:
     if value not in ("true", "false"):
         raise FhirError(400, "value", f"{name} must be true or false")
     return value == "true"
-
-
-def _elements(controls: Pairs) -> tuple[str, ...]:
-    names = tuple(
-        name.strip()
-        for key, value in controls
-        if key == "_elements"
-        for name in value.split(",")
-        if name.strip()
-    )
-    for name in names:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9.]{0,127}", name):
-            raise FhirError(400, "value", f"_elements names elements, not '{name[:40]}'")
-    return names
 
 
 @lru_cache(512)

@@ -47,7 +47,7 @@ async def reply_of(call: Call, result: Result, answer: Answer) -> Reply:
         return await _binary(call, result, answer, headers)
     status, body = _preferred(call, result, answer)
     if body is None and status != 204 and result.body is not None and not _minimal(call):
-        heavy = len(result.body) > LARGE and (answer.xml or answer.pretty or answer.subset)
+        heavy = len(result.body) > LARGE and (answer.xml or answer.pretty or answer.subset.cuts)
         body = await asyncio.to_thread(represent, result, answer) if heavy else represent(result, answer)
     return await _finish(call, status, headers, body, _mime(answer))
 

@@ -135,6 +135,19 @@ async def test_a_conditional_read_entry_is_weighed(
 
 
 @KINDS
+async def test_summary_and_elements_cut_what_an_entry_reads(client: httpx.AsyncClient, kind: str) -> None:
+    await put(client, f"rule-cut-{kind}", gender="male", birthDate="2001-01-01")
+    id_ = f"rule-cut-{kind}"
+    read = await one(client, kind, entry("GET", f"Patient/{id_}?_elements=gender"))
+    assert "birthDate" not in read["resource"] and read["resource"]["gender"] == "male"
+    found = await one(client, kind, entry("GET", f"Patient?_id={id_}&_elements=birthDate"))
+    assert "gender" not in found["resource"]["entry"][0]["resource"]
+    counted = await one(client, kind, entry("GET", f"Patient?_id={id_}&_summary=count"))
+    assert counted["resource"]["total"] == 1 and "entry" not in counted["resource"]
+    assert (await refused(client, kind, entry("GET", f"Patient/{id_}?_summary=nothing")))[0] == 400
+
+
+@KINDS
 async def test_a_patch_travels_in_a_binary(client: httpx.AsyncClient, kind: str) -> None:
     await put(client, f"rule-patch-{kind}", gender="male")
     data = base64.b64encode(json.dumps([{"op": "replace", "path": "/gender", "value": "other"}]).encode())

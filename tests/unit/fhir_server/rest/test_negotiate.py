@@ -15,6 +15,7 @@ from fhir_server.rest.negotiate import (
     negotiate,
     require_utf8,
 )
+from fhir_server.subset import Subset
 from resources.outcome import FhirError
 
 
@@ -108,7 +109,7 @@ def test_controls_are_read_together() -> None:
         ("_elements", "status"),
         ("x", "1"),
     ]
-    assert negotiate(None, query) == Answer(pretty=True, summary="data", elements=("id", "name", "status"))
+    assert negotiate(None, query) == Answer(pretty=True, subset=Subset("data", ("id", "name", "status")))
 
 
 @pytest.mark.parametrize("value", [None, "", "json", "a/b/c", "application/fhir+json,x"])
