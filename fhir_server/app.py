@@ -97,6 +97,8 @@ def _configure_search(settings: Settings, store: Store) -> None:
         cursor_key=store.keys["cursor-signature"],
         zone=settings.time_zone,
         bases=(own,),
+        page_size=settings.page_size,
+        page_size_max=settings.page_size_max,
     )
 
 

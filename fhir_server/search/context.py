@@ -1,13 +1,11 @@
-"""What indexing and searching need to know of this process: secrets, the zone of zone-less dates, our own addresses."""
+"""What indexing and searching need to know of this process: secrets, zone, our own addresses, page sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
-
-from psycopg import AsyncConnection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +30,8 @@ class Context:
     cursor_key = b"\0" * 32
     zone: ZoneInfo | None = None
     bases: tuple[str, ...] = ()
+    page_size = 20
+    page_size_max = 1_000
 
 
 def configure(
@@ -40,12 +40,15 @@ def configure(
     cursor_key: bytes | None = None,
     zone: str | None = None,
     bases: tuple[str, ...] | None = None,
+    page_size: int | None = None,
+    page_size_max: int | None = None,
 ) -> None:
     """Set what is given.
 
     Shape:  `zone` is an IANA name, for dates and times without an offset (UTC where none is set);
             `bases` are the absolute addresses, without trailing slash, under which this server is known: references
-            that start with one are local
+            that start with one are local; `page_size` counts the matches of a page where `_count` is not given, and
+            a larger `_count` than `page_size_max` is lowered to it
     """
     if token_key is not None and token_key != Context.token_key:
         Context.token_key = token_key
@@ -56,10 +59,5 @@ def configure(
         Context.zone = None if zone in ("UTC", "Etc/UTC", "") else ZoneInfo(zone)
     if bases is not None:
         Context.bases = tuple(base.rstrip("/") + "/" for base in bases)
-
-
-async def load_keys(conn: AsyncConnection[Any]) -> None:
-    """Read the secrets from the database: to be called once at start, before anything is indexed or searched."""
-    cursor = await conn.execute("SELECT name, value FROM secret", binary=True)
-    found = {name: bytes(value) for name, value in await cursor.fetchall()}
-    configure(token_key=found["token-hash"], cursor_key=found["cursor-signature"])
+    Context.page_size = page_size or Context.page_size
+    Context.page_size_max = page_size_max or Context.page_size_max

@@ -82,7 +82,7 @@ async def _rows(
     """Return the order gone by and the next rows with their places, one more than the page holds."""
     sort = query.sort
     if len(sort) == 1 and sort[0].param.place == "main" and not sort[0].descending:
-        return "sort", await _dated_first(conn, query, cursor)
+        return "sort", await _by_ascending_date(conn, query, cursor)
     sql = Sql()
     by_date = not sort or (len(sort) == 1 and sort[0].param.place == "main")
     dated = by_date and (cursor is None or cursor.order in ("sort", "d0"))
@@ -100,27 +100,48 @@ def _natural(rows: plan.Source, order: str) -> list[Key]:
     return {"pid": [patient, date], "d0": [date], "d0-": [latest]}.get(order, [])
 
 
-async def _dated_first(
+async def _by_ascending_date(
     conn: AsyncConnection[Any], query: Query, cursor: Cursor | None
 ) -> list[tuple[Row, Place]]:
-    """Return rows by ascending main date, which the index has after those without one: these come last."""
-    backward = cursor is not None and cursor.backward
-    first = not backward
-    lies = first if cursor is None else cursor.place.values[:1] != (None,)
+    """Return the next rows by ascending main date; those without one, which the index has first, come last."""
+    place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
+    parts = [_undated, _dated] if backward else [_dated, _undated]
+    if place is not None and (place.values == _NO_DATE) != (parts[0] is _undated):
+        parts = parts[1:]
     found: list[tuple[Row, Place]] = []
-    for dated in (first, not first):
-        if len(found) > query.count or (dated == first and lies != first):
-            continue
-        sql = Sql()
-        rows = plan.source(sql, query.type, query.tests, dated=True)
-        rows.conditions.append(f"{rows.d0} {'>' if dated else '='} {MISSING_DATE}")
-        wanted = [Key(rows.d0, False, "bigint", False)] if dated else []
-        place = cursor.place if cursor is not None and dated == lies else None
-        if place is not None and not dated:
-            place = Place((), place.rid)
-        more = await _fetch(conn, sql, query, rows, wanted, place, backward)
-        found += more if dated else [(row, Place((None,), place.rid)) for row, place in more]
+    for part in parts:
+        if len(found) <= query.count:
+            found += await part(conn, query, place, backward)
+        place = None  # the second part is read from its start
     return found
+
+
+_NO_DATE = (None,)
+"""The sort values of a row without the main date."""
+
+
+async def _dated(
+    conn: AsyncConnection[Any], query: Query, place: Place | None, backward: bool
+) -> list[tuple[Row, Place]]:
+    sql, rows = _by_main_date(query, ">")
+    return await _fetch(conn, sql, query, rows, [Key(rows.d0, False, "bigint", False)], place, backward)
+
+
+async def _undated(
+    conn: AsyncConnection[Any], query: Query, place: Place | None, backward: bool
+) -> list[tuple[Row, Place]]:
+    sql, rows = _by_main_date(query, "=")
+    after = Place((), place.rid) if place else None
+    found = await _fetch(conn, sql, query, rows, [], after, backward)
+    return [(row, Place(_NO_DATE, at.rid)) for row, at in found]
+
+
+def _by_main_date(query: Query, sign: str) -> tuple[Sql, plan.Source]:
+    """Return the rows whose main date compares by `sign` with what stands for a missing one, the least of all."""
+    sql = Sql()
+    rows = plan.source(sql, query.type, query.tests, dated=True)
+    rows.conditions.append(f"{rows.d0} {sign} {MISSING_DATE}")
+    return sql, rows
 
 
 async def _fetch(

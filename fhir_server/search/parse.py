@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fhir_server.search import criteria, include
-from fhir_server.search.query import MAX_COUNT, Query, SortKey
+from fhir_server.search.context import Context
+from fhir_server.search.query import Query, SortKey
 from fhir_server.search.registry import TypeSearch, registry
 from resources.definitions import definitions
 from resources.outcome import FhirError, Issue
 
 CURSOR = "_cursor"
-SHAPING = frozenset({"_format", "_pretty", "_elements", "_summary"})
-"""Parameters of the answer's form, applied where it is written; `_summary=count` is also read here."""
 SORTABLE = frozenset({"column", "main", "date", "number", "string"})
 """Places whose values are typed rows, which can be sorted by."""
 MAX_VALUE = 20_000
@@ -83,7 +82,7 @@ def _take(known: TypeSearch, query: Query, name: str, value: str) -> bool:
 def _count(_known: TypeSearch, query: Query, value: str) -> None:
     if not (value.isascii() and value.isdigit() and len(value) < 10):
         raise FhirError(400, "value", f"'{value[:50]}' is no value for '_count': a whole number from 0")
-    query.count = min(int(value), MAX_COUNT)
+    query.count = min(int(value), Context.page_size_max)
 
 
 def _total(_known: TypeSearch, query: Query, value: str) -> None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fhir_server.search.context import Context
 from fhir_server.search.registry import Param
 from fhir_server.search.sql import Test
 from resources.outcome import Issue
 
 Total = Literal["none", "estimate", "accurate"]
-
-DEFAULT_COUNT = 20
-"""Matches per page where `_count` is not given, as HAPI and Medplum have it."""
-MAX_COUNT = 1_000
-"""The most matches per page; a larger `_count` gets this many, and the self link says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class Query:
     type: str
     tests: list[Test] = field(default_factory=list)
     sort: list[SortKey] = field(default_factory=list)
-    count: int = DEFAULT_COUNT
+    count: int = field(default_factory=lambda: Context.page_size)
     total: Total = "none"
     only_count: bool = False
     includes: list[Include] = field(default_factory=list)

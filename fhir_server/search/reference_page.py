@@ -9,7 +9,6 @@ from fhir_server.search.criteria import MAX_CHAIN_TYPES, MAX_STEPS, MODIFIERS
 from fhir_server.search.find import EXACT_UP_TO
 from fhir_server.search.include import MAX_INCLUDED
 from fhir_server.search.params.string import INDEXED
-from fhir_server.search.query import DEFAULT_COUNT, MAX_COUNT
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
 from resources.definitions import definitions
 
@@ -28,7 +27,7 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 ## Controls
 | Parameter | |
 |---|---|
-| `_count` | matches per page: {DEFAULT_COUNT} by default, at most {MAX_COUNT} (more gets {MAX_COUNT}, and the self link says so), 0 counts only |
+| `_count` | matches per page: the setting `page_size` by default, at most `page_size_max` (a larger value is lowered to it, and the self link says so), 0 counts only |
 | `_sort` | any number of keys, `-` for descending: `_id`, `_lastUpdated`, every date, number, quantity and string parameter; rows without a value come last in both directions; of several values the one that is first in that direction counts; a period counts by its start. Without `_sort` the order is stable but says nothing |
 | `_total` | `none` by default, and yet given when the page holds everything; `accurate` counts; `estimate` counts up to {EXACT_UP_TO:,} and beyond that takes the database's estimate |
 | `_summary`, `_elements`, `_format`, `_pretty` | as in R4; `_summary=count` counts only |

@@ -9,7 +9,6 @@ import re
 
 from resources.outcome import FhirError
 
-PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 _ESCAPED = re.compile(r"\\([\\,$|])")
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=[\d+\-.])")
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhir_server.search.context import Context
 from fhir_server.search.parse import parse
-from fhir_server.search.query import DEFAULT_COUNT, MAX_COUNT
 from resources.outcome import FhirError, Issue
 
 
@@ -134,9 +134,11 @@ def test_what_shapes_the_answer_is_known() -> None:
     assert (query.tests, query.only_count, query.pairs) == ([], False, pairs)
 
 
-def test_defaults_and_limits() -> None:
-    assert parse("Patient", [], strict=True).count == DEFAULT_COUNT
-    assert parse("Patient", [("_count", "99999")], strict=True).count == MAX_COUNT
+def test_pages_are_as_large_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Context, "page_size", 7)
+    monkeypatch.setattr(Context, "page_size_max", 70)
+    assert parse("Patient", [], strict=True).count == 7
+    assert parse("Patient", [("_count", "99999")], strict=True).count == 70
     assert parse("Patient", [("_count", "0")], strict=True).count == 0
 
 

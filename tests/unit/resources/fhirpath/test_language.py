@@ -179,6 +179,7 @@ def test_a_thing_that_is_no_resource_is_refused(resource: dict[str, Any]) -> Non
 
 def test_the_narrative_port_answers_html_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     resource = patient(text={"status": "generated", "div": "<div>ok</div>"})
+    monkeypatch.setattr(PORTS, "html_problem", None)
     with pytest.raises(FhirError):
         _evaluate("text.div.htmlChecks()", resource)
     monkeypatch.setattr(PORTS, "html_problem", lambda div: "" if "ok" in div else "a script")
