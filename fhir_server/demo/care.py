@@ -90,6 +90,17 @@ def team(chart: Chart, visit: Visit, *more: str) -> str:
     return str(chart.facts["team"])
 
 
+def _activity(code: Code, status: str, text: str) -> Json:
+    return {
+        "detail": {
+            "kind": "ServiceRequest",
+            "code": basics.concept(code),
+            "status": status,
+            "description": text,
+        }
+    }
+
+
 def plan(
     chart: Chart,
     visit: Visit,
@@ -102,17 +113,8 @@ def plan(
     """Return the reference of a CarePlan with its goals, activities and team."""
     goals = [goal(chart, visit, target, problem) for target in targets]
     status = "revoked" if chart.person.death else "active"
-    steps = [
-        {
-            "detail": {
-                "kind": "ServiceRequest",
-                "code": basics.concept(code),
-                "status": "in-progress" if status == "active" else "stopped",
-                "description": text,
-            }
-        }
-        for code, text in activities
-    ]
+    state = "in-progress" if status == "active" else "stopped"
+    steps = [_activity(code, state, text) for code, text in activities]
     words = f"{title}: " + "; ".join(
         [*(text for _, text in activities), *(target.text for target in targets)]
     )

@@ -12,6 +12,8 @@ from fhir_server.demo.tables.conditions import CONDITIONS
 
 _ASSERTED = FHIR_SD + "condition-assertedDate"
 IMPLANTED = Code("http://hl7.org/fhir/device-action", "implanted", "Implanted")
+_PROBLEM = hl7("condition-category", "problem-list-item", "Problem List Item")
+_CONCERN = Code(US_CORE_CS + "condition-category", "health-concern", "Health Concern")
 SDOH = Code(US_CORE_CS + "us-core-category", "sdoh", "SDOH")
 
 
@@ -32,19 +34,13 @@ def problem(
 ) -> str:
     """Return the reference of a problem list item; the chart remembers it under its key."""
     onset = max(onset or visit.day, chart.person.birth)
-    categories = [basics.concept(hl7("condition-category", "problem-list-item", "Problem List Item"))]
-    if concern:
-        categories = [
-            basics.concept(Code(US_CORE_CS + "condition-category", "health-concern", "Health Concern"))
-        ]
-    if screening:
-        categories.append(basics.concept(screening))
+    categories = [_CONCERN if concern else _PROBLEM, *([screening] if screening else [])]
     body: Json = {
         "meta": basics.profile("us-core-condition-problems-health-concerns"),
         "extension": [{"url": _ASSERTED, "valueDateTime": visit.day.isoformat()}],
         "clinicalStatus": _status("condition-clinical", "resolved" if abated else "active"),
         "verificationStatus": _status("condition-ver-status", "confirmed"),
-        "category": categories,
+        "category": [basics.concept(category) for category in categories],
         "code": basics.concept(*CONDITIONS[key]),
         "subject": chart.subject,
         "encounter": basics.ref(visit.reference),

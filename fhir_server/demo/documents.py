@@ -8,7 +8,7 @@ from hashlib import sha1
 from struct import pack
 from zlib import compress, crc32
 
-from fhir_server.demo import basics
+from fhir_server.demo import basics, observe
 from fhir_server.demo.pdf import make_pdf
 from fhir_server.demo.record import Chart, Visit, shared
 from fhir_server.demo.tables.codes import US_CORE_CS, Code, Json, loinc, sct
@@ -57,9 +57,8 @@ def note(chart: Chart, visit: Visit, kind: Code, lines: list[str], pdf: bool = F
     whole = [*header(chart, visit, kind.display), *lines, "", f"Signed: {visit.practitioner['display']}"]
     data = make_pdf(whole) if pdf else "\n".join(whole).encode()
     mime = "application/pdf" if pdf else "text/plain; charset=utf-8"
-    binary = chart.add(
-        "Binary", {"contentType": mime, "securityContext": chart.subject, "data": base64(data)}, visit
-    )
+    content: Json = {"contentType": mime, "securityContext": chart.subject, "data": base64(data)}
+    binary = chart.add("Binary", content, visit)
     number = f"{chart.person.number:04d}-D{len(chart.resources):04d}"
     attachment: Json = {
         "contentType": mime,
@@ -175,3 +174,17 @@ def note_report(
         ],
     }
     return chart.add("DiagnosticReport", body, visit)
+
+
+def chest_film(chart: Chart, visit: Visit, impression: str, lines: list[str], *others: str) -> None:
+    """Add an X-ray of the chest: picture, impression, and the report, which may cite `others`."""
+    image = media(chart, visit, "Chest", RADIOGRAPHY, CHEST)
+    words = observe.clinical(
+        chart,
+        visit,
+        ("imaging", "Imaging"),
+        loinc("19005-8", "Radiology Imaging study [Impression] (narrative)"),
+        {"valueString": impression},
+    )
+    film = loinc("36643-5", "XR Chest 2 Views")
+    note_report(chart, visit, RADIOLOGY, film, [words, *others], lines, image)

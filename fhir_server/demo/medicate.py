@@ -117,18 +117,7 @@ def prescribe(
     if catalogue:
         what = {"medicationReference": basics.ref(f"Medication/demo-{key}", drug.code.display)}
     instructions = {"dosageInstruction": dosage(drug, visit.day, until)}
-    body: Json = {
-        "meta": basics.profile("us-core-medicationrequest"),
-        "status": "completed" if stop else "active",
-        "intent": "order",
-        "category": [basics.concept(_OUTPATIENT)],
-        "reportedBoolean": False,
-        **what,
-        "subject": chart.subject,
-        "encounter": basics.ref(visit.reference),
-        "authoredOn": basics.stamp(visit.moment(18)),
-        "requester": visit.practitioner,
-    }
+    body = _body(chart, visit, what, "completed" if stop else "active")
     if problem:
         body["reasonReference"] = [basics.ref(chart.problems[problem])]
     repeats: Json = {"numberOfRepeatsAllowed": fills - 1 + (quantity >= 60)}
@@ -142,6 +131,22 @@ def prescribe(
         if day <= (stop or chart.person.end):
             _dispense(chart, line, day, number)
     return order
+
+
+def _body(chart: Chart, visit: Visit, what: Json, status: str) -> Json:
+    """Return a MedicationRequest of `what` without its instructions."""
+    return {
+        "meta": basics.profile("us-core-medicationrequest"),
+        "status": status,
+        "intent": "order",
+        "category": [basics.concept(_OUTPATIENT)],
+        "reportedBoolean": False,
+        **what,
+        "subject": chart.subject,
+        "encounter": basics.ref(visit.reference),
+        "authoredOn": basics.stamp(visit.moment(18)),
+        "requester": visit.practitioner,
+    }
 
 
 def _dispense(chart: Chart, line: Json, day: date, number: int) -> None:

@@ -142,47 +142,48 @@ def _locations() -> list[Json]:
 
 def _practitioners() -> list[Json]:
     """Return each Practitioner followed by the PractitionerRole."""
-    made = []
-    for number, staff in enumerate(table.STAFF):
-        name: Json = {"use": "official", "family": staff.family, "given": [staff.given]}
-        if staff.prefix:
-            name["prefix"] = [staff.prefix]
-        made.append(
-            _make(
-                "Practitioner",
-                staff.key,
-                {
-                    "meta": basics.profile("us-core-practitioner"),
-                    "identifier": [basics.identifier(NPI, basics.npi(f"99910{number:04d}"))],
-                    "active": True,
-                    "name": [name],
-                    "telecom": _phone(60 + number),
-                    "address": [{"use": "work", **_address("1 Harbor Square", "Port Lantern", "02199")}],
-                    "gender": staff.gender,
-                    "qualification": [{"code": basics.concept(hl7("v2-0360", "MD", "Doctor of Medicine"))}]
-                    if staff.prefix
-                    else [{"code": {"text": staff.role.display}}],
-                },
-            )
-        )
-        made.append(
-            _make(
-                "PractitionerRole",
-                staff.key,
-                {
-                    "meta": basics.profile("us-core-practitionerrole"),
-                    "active": True,
-                    "practitioner": shared("Practitioner", staff.key),
-                    "organization": shared("Organization", staff.organization),
-                    "code": [basics.concept(staff.role)],
-                    "specialty": [basics.concept(staff.specialty)],
-                    "location": [shared("Location", staff.place)],
-                    "telecom": _phone(60 + number),
-                    "endpoint": [basics.ref(f"Endpoint/demo-direct-{staff.key}")],
-                },
-            )
-        )
-    return made
+    staff = enumerate(table.STAFF)
+    return [make(number, one) for number, one in staff for make in (_practitioner, _role)]
+
+
+def _practitioner(number: int, staff: table.Staff) -> Json:
+    name: Json = {"use": "official", "family": staff.family, "given": [staff.given]}
+    qualification: Json = {"code": {"text": staff.role.display}}
+    if staff.prefix:
+        name["prefix"] = [staff.prefix]
+        qualification = {"code": basics.concept(hl7("v2-0360", "MD", "Doctor of Medicine"))}
+    return _make(
+        "Practitioner",
+        staff.key,
+        {
+            "meta": basics.profile("us-core-practitioner"),
+            "identifier": [basics.identifier(NPI, basics.npi(f"99910{number:04d}"))],
+            "active": True,
+            "name": [name],
+            "telecom": _phone(60 + number),
+            "address": [{"use": "work", **_address("1 Harbor Square", "Port Lantern", "02199")}],
+            "gender": staff.gender,
+            "qualification": [qualification],
+        },
+    )
+
+
+def _role(number: int, staff: table.Staff) -> Json:
+    return _make(
+        "PractitionerRole",
+        staff.key,
+        {
+            "meta": basics.profile("us-core-practitionerrole"),
+            "active": True,
+            "practitioner": shared("Practitioner", staff.key),
+            "organization": shared("Organization", staff.organization),
+            "code": [basics.concept(staff.role)],
+            "specialty": [basics.concept(staff.specialty)],
+            "location": [shared("Location", staff.place)],
+            "telecom": _phone(60 + number),
+            "endpoint": [basics.ref(f"Endpoint/demo-direct-{staff.key}")],
+        },
+    )
 
 
 def _medications() -> list[Json]:

@@ -68,20 +68,12 @@ def _first_visit(chart: Chart, visit: Visit) -> None:
         clinical.no_allergy(chart, visit)
     medicate.reported(chart, visit, "acetaminophen")
     if person.sex == "female" and person.age(visit.day) < 50:
-        observe.social(
-            chart,
-            visit,
-            "us-core-observation-pregnancystatus",
-            surveys.PREGNANCY_STATUS,
-            {"valueCodeableConcept": basics.concept(surveys.NOT_PREGNANT)},
-        )
-        observe.social(
-            chart,
-            visit,
-            "us-core-observation-pregnancyintent",
-            surveys.PREGNANCY_INTENT,
-            {"valueCodeableConcept": basics.concept(surveys.NOT_SURE)},
-        )
+        for about, question, reply in (
+            ("status", surveys.PREGNANCY_STATUS, surveys.NOT_PREGNANT),
+            ("intent", surveys.PREGNANCY_INTENT, surveys.NOT_SURE),
+        ):
+            profile, value = f"us-core-observation-pregnancy{about}", basics.concept(reply)
+            observe.social(chart, visit, profile, question, {"valueCodeableConcept": value})
 
 
 def _every_result_type(chart: Chart, visit: Visit) -> None:
@@ -111,21 +103,10 @@ def _every_result_type(chart: Chart, visit: Visit) -> None:
         for code, value, sample in rows
     ]
     observe.report(chart, visit, loinc("11502-2", "Laboratory report"), made, [urine, blood])
-    exam = ("exam", "Exam")
-    observe.clinical(
-        chart,
-        visit,
-        exam,
-        loinc("8884-9", "Heart rate rhythm"),
-        {"valueCodeableConcept": basics.concept(text="Regular")},
-    )
-    observe.clinical(
-        chart,
-        visit,
-        exam,
-        loinc("10230-1", "Left ventricular Ejection fraction"),
-        {"dataAbsentReason": observe.NOT_PERFORMED},
-    )
+    exam, ejection = ("exam", "Exam"), loinc("10230-1", "Left ventricular Ejection fraction")
+    regular = {"valueCodeableConcept": basics.concept(text="Regular")}
+    observe.clinical(chart, visit, exam, loinc("8884-9", "Heart rate rhythm"), regular)
+    observe.clinical(chart, visit, exam, ejection, {"dataAbsentReason": observe.NOT_PERFORMED})
 
 
 def smoking(chart: Chart, visit: Visit, status: Code) -> None:
@@ -259,24 +240,9 @@ def unknown(chart: Chart) -> None:
     observe.oxygen(chart, visit, 91, flow=4, concentration=36)
     observe.blood_pressure(chart, visit, 96, 58)
     clinical.diagnosis(chart, visit, "bronchitis")
-    image = documents.media(chart, visit, "Chest", documents.RADIOGRAPHY, documents.CHEST)
-    words = observe.clinical(
-        chart,
-        visit,
-        ("imaging", "Imaging"),
-        loinc("19005-8", "Radiology Imaging study [Impression] (narrative)"),
-        {"valueString": "No consolidation."},
-    )
     white = observe.lab(chart, visit, "wbc", 13.4, observe.specimen(chart, visit, observations.BLOOD))
-    documents.note_report(
-        chart,
-        visit,
-        documents.RADIOLOGY,
-        loinc("36643-5", "XR Chest 2 Views"),
-        [words, white],
-        ["No consolidation, no effusion.", "Impression: no pneumonia."],
-        image,
-    )
+    lines = ["No consolidation, no effusion.", "Impression: no pneumonia."]
+    documents.chest_film(chart, visit, "No consolidation.", lines, white)
     chart.add(
         "AllergyIntolerance",
         {

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from fhir_server.demo import basics, body, care, clinical, documents, medicate, observe
 from fhir_server.demo.record import Chart, Visit
 from fhir_server.demo.tables import observations
-from fhir_server.demo.tables.codes import loinc, sct
+from fhir_server.demo.tables.codes import sct
 
 
 def best_peak_flow(chart: Chart, day: date) -> float:
@@ -91,23 +91,8 @@ def _attack(chart: Chart, visit: Visit) -> None:
         quantity=56,
     )
     clinical.procedure(chart, visit, sct("708409001", "Home nebulizer therapy"), reason="exacerbation")
-    image = documents.media(chart, visit, "Chest", documents.RADIOGRAPHY, documents.CHEST)
-    words = observe.clinical(
-        chart,
-        visit,
-        ("imaging", "Imaging"),
-        loinc("19005-8", "Radiology Imaging study [Impression] (narrative)"),
-        {"valueString": "Hyperinflation, no pneumonia."},
-    )
-    documents.note_report(
-        chart,
-        visit,
-        documents.RADIOLOGY,
-        loinc("36643-5", "XR Chest 2 Views"),
-        [words],
-        ["Lungs hyperinflated, no consolidation.", "Impression: no pneumonia."],
-        image,
-    )
+    lines = ["Lungs hyperinflated, no consolidation.", "Impression: no pneumonia."]
+    documents.chest_film(chart, visit, "Hyperinflation, no pneumonia.", lines)
     documents.note(
         chart,
         visit,

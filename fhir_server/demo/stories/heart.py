@@ -119,13 +119,8 @@ def pacemaker(chart: Chart) -> None:
     visit = chart.visit(chart.years_ago(2.2), "admission")
     body.measure_vitals(chart, visit)
     clinical.because(visit, chart.problems["fibrillation"])
-    device = clinical.implant(
-        chart,
-        visit,
-        sct("424921004", "Permanent cardiac pacemaker, device"),
-        "Evenbeat DR pacemaker",
-        f"PM{chart.person.number:06d}",
-    )
+    kind, serial = sct("424921004", "Permanent cardiac pacemaker, device"), f"PM{chart.person.number:06d}"
+    device = clinical.implant(chart, visit, kind, "Evenbeat DR pacemaker", serial)
     operation = sct("307280005", "Implantation of cardiac pacemaker")
     referral = clinical.order(
         chart, visit, operation, sct("386053000", "Evaluation procedure"), "fibrillation"
@@ -140,12 +135,11 @@ def pacemaker(chart: Chart) -> None:
         device=device,
         bodySite=[basics.concept(documents.CHEST)],
     )
-    documents.note(
-        chart,
-        visit,
-        documents.PROCEDURE_NOTE,
-        ["Dual chamber pacemaker through the left subclavian vein. No complication.", "Device as recorded."],
-    )
+    lines = [
+        "Dual chamber pacemaker through the left subclavian vein. No complication.",
+        "Device as recorded.",
+    ]
+    documents.note(chart, visit, documents.PROCEDURE_NOTE, lines)
     for years in (1.2, 0.3):
         check = chart.visit(chart.years_ago(years), "cardiology")
         clinical.procedure(chart, check, _ECG, reason="fibrillation", minutes=10)

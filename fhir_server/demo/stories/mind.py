@@ -14,6 +14,17 @@ _COUNSELLING = sct("409063005", "Counselling")
 _SCREENING = sct("171207006", "Depression screening")
 
 
+_WORSE = [
+    "Sleep worse since a change of shifts, PHQ-9 up again. No thoughts of self-harm.",
+    "Plan: more frequent sessions, keep the dose.",
+]
+_INCOME = loinc(
+    "63586-2",
+    "What was your best estimate of the total income of all "
+    "family members from all sources, before taxes, in last year?",
+)
+
+
 def depression(chart: Chart) -> None:
     """Two years of depression: PHQ-9 falls under sertraline and therapy, a dip, then remission.
 
@@ -46,15 +57,7 @@ def depression(chart: Chart) -> None:
             )
             _treatment(chart)
         if number == 3:
-            documents.note(
-                chart,
-                visit,
-                documents.PROGRESS,
-                [
-                    "Sleep worse since a change of shifts, PHQ-9 up again. No thoughts of self-harm.",
-                    "Plan: more frequent sessions, keep the dose.",
-                ],
-            )
+            documents.note(chart, visit, documents.PROGRESS, _WORSE)
     chart.visits[-1].encounter["reasonCode"] = [basics.concept(_SCREENING)]
 
 
@@ -110,22 +113,8 @@ def hardship(chart: Chart) -> None:
         loinc("76437-3", "Primary insurance"),
         {"valueCodeableConcept": basics.concept(text="Medicaid")},
     )
-    money = {
-        "valueQuantity": basics.quantity(
-            chart.rng.randrange(17000, 26000, 500), "US dollar per year", "{USD}/a"
-        )
-    }
-    surveys.simple(
-        chart,
-        found,
-        surveys.SDOH,
-        loinc(
-            "63586-2",
-            "What was your best estimate of the total income of all "
-            "family members from all sources, before taxes, in last year?",
-        ),
-        money,
-    )
+    income = basics.quantity(chart.rng.randrange(17000, 26000, 500), "US dollar per year", "{USD}/a")
+    surveys.simple(chart, found, surveys.SDOH, _INCOME, {"valueQuantity": income})
     later = chart.visit(chart.years_ago(0.6), "office")
     surveys.hunger(chart, later, (2, 1))
     observe.social(

@@ -56,30 +56,7 @@ def _prenatal(chart: Chart, visit: Visit, week: int, last_period: date, ongoing:
     observe.vital(chart, visit, "weight", heavy)
     chart.remember("weight", visit.day, (heavy,))
     observe.blood_pressure(chart, visit, rng.uniform(104, 120), rng.uniform(62, 76))
-    exam = ("exam", "Exam")
-    observe.clinical(
-        chart,
-        visit,
-        exam,
-        observations.GESTATIONAL_AGE,
-        {"valueQuantity": basics.quantity(week, "weeks", "wk")},
-    )
-    if week >= 12:
-        observe.clinical(
-            chart,
-            visit,
-            exam,
-            observations.FETAL_HEART,
-            {"valueQuantity": basics.quantity(rng.randint(130, 155), "/min", "/min")},
-        )
-    if week >= 20:
-        observe.clinical(
-            chart,
-            visit,
-            exam,
-            observations.FUNDAL_HEIGHT,
-            {"valueQuantity": basics.quantity(week + rng.randint(-1, 1), "cm", "cm")},
-        )
+    _examine(chart, visit, week)
     observe.social(
         chart,
         visit,
@@ -98,8 +75,21 @@ def _prenatal(chart: Chart, visit: Visit, week: int, last_period: date, ongoing:
         )
 
 
-def _first(chart: Chart, visit: Visit, last_period: date, ongoing: bool) -> None:
-    """Add test, due date (280 days after the last period, Naegele), problem, plan and referral."""
+def _examine(chart: Chart, visit: Visit, week: int) -> None:
+    """Add what is measured of the child: its age always, its heart and the height of the womb as they come."""
+    found = [(observations.GESTATIONAL_AGE, basics.quantity(week, "weeks", "wk"))]
+    if week >= 12:
+        found.append((observations.FETAL_HEART, basics.quantity(chart.rng.randint(130, 155), "/min", "/min")))
+    if week >= 20:
+        found.append(
+            (observations.FUNDAL_HEIGHT, basics.quantity(week + chart.rng.randint(-1, 1), "cm", "cm"))
+        )
+    for code, amount in found:
+        observe.clinical(chart, visit, ("exam", "Exam"), code, {"valueQuantity": amount})
+
+
+def _tested(chart: Chart, visit: Visit) -> None:
+    """Add a positive test."""
     urine = observe.specimen(chart, visit, observations.URINE)
     positive = observe.observe(
         chart,
@@ -111,6 +101,11 @@ def _first(chart: Chart, visit: Visit, last_period: date, ongoing: bool) -> None
         specimen=basics.ref(urine),
     )
     observe.report(chart, visit, observations.URINE_HCG, [positive], [urine])
+
+
+def _first(chart: Chart, visit: Visit, last_period: date, ongoing: bool) -> None:
+    """Add test, due date (280 days after the last period, Naegele), problem, plan and referral."""
+    _tested(chart, visit)
     observe.clinical(
         chart,
         visit,
