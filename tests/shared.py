@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,9 @@ def shared_path(name: str) -> Path:
     if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
         pytest.fail(f"{path} cannot be read")
     return path
+
+
+def r4_examples() -> dict[str, bytes]:
+    """Return the specification's example resources in JSON by file name, sorted."""
+    with zipfile.ZipFile(shared_path("r4-examples") / "r4-examples.zip") as archive:
+        return {name: archive.read(name) for name in sorted(archive.namelist())}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -21,7 +20,7 @@ from resources.definitions import definitions
 from resources.fhirpath import compile as compile_path
 from resources.fhirpath import extractor
 from resources.fhirpath.generate import generate_one
-from tests.shared import shared_path
+from tests.shared import r4_examples
 
 Json = dict[str, Any]
 _RESOLVE = re.compile(r"where\(resolve\(\) is (\w+)\)")
@@ -30,8 +29,7 @@ _AS = re.compile(r"\(([\w.]+) as (\w+)\)")
 
 @pytest.fixture(scope="module")
 def examples() -> list[bytes]:
-    with zipfile.ZipFile(shared_path("r4-examples") / "r4-examples.zip") as archive:
-        return [archive.read(name) for name in sorted(archive.namelist()) if name.endswith(".json")]
+    return list(r4_examples().values())
 
 
 @cache

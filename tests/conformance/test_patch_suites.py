@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from resources.codec.xml import parse_xml
 from resources.outcome import FhirError
 from resources.patch import fhirpath_patch, json_patch, xml_patch
 from resources.patch.xml_patch import apply_diff
-from tests.shared import SHARED, shared_path
+from tests.shared import SHARED, r4_examples, shared_path
 
 FOLDER = "patch-r4"
 NO_PATCH = {"Missing patch operation"}
@@ -90,10 +89,9 @@ def test_json_patch(case: Any) -> None:
 
 def _examples() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every fifth of the specification's example resources, the largest left out."""
-    with zipfile.ZipFile(shared_path("r4-examples") / "r4-examples.zip") as archive:
-        small = sorted(info.filename for info in archive.infolist() if info.file_size < 200_000)
-        for name in small[::5]:
-            yield name, parse_json(archive.read(name))
+    small = [(name, data) for name, data in r4_examples().items() if len(data) < 200_000]
+    for name, data in small[::5]:
+        yield name, parse_json(data)
 
 
 def test_patching_there_and_back_leaves_every_letter_and_digit() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
@@ -14,7 +13,7 @@ from resources.codec.subset import select_elements, summarize
 from resources.codec.xml import dump_xml, parse_xml
 from resources.validate import accepts, explain
 from resources.validate.explain import errors
-from tests.shared import shared_path
+from tests.shared import r4_examples, shared_path
 
 WRONG = {
     "Questionnaire-qs1.json": "32 of its items have no linkId, which Questionnaire.item.linkId (1..1) demands",
@@ -27,8 +26,7 @@ SYNTHEA_RESOURCES = 14_796
 
 @cache
 def _examples() -> dict[str, dict[str, Any]]:
-    with zipfile.ZipFile(shared_path("r4-examples") / "r4-examples.zip") as archive:
-        return {name: parse_json(archive.read(name)) for name in sorted(archive.namelist())}
+    return {name: parse_json(data) for name, data in r4_examples().items()}
 
 
 def _numbers(value: Any) -> Iterator[str]:

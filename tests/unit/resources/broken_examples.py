@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import zipfile
 from copy import deepcopy
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from resources.codec.json import parse_json
-from tests.shared import shared_path
+from tests.shared import r4_examples
 
 EXT = {"url": "http://example.org/e", "valueString": "x"}
 JUNK: list[Any] = [
@@ -31,9 +30,7 @@ SMALL = 6_000
 @cache
 def examples() -> list[dict[str, Any]]:
     """Return the examples of less than `SMALL` bytes."""
-    with zipfile.ZipFile(shared_path("r4-examples") / "r4-examples.zip") as archive:
-        small = [entry.filename for entry in archive.infolist() if entry.file_size < SMALL]
-        return [parse_json(archive.read(name)) for name in small]
+    return [parse_json(data) for data in r4_examples().values() if len(data) < SMALL]
 
 
 def _holders(value: Any) -> list[Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -18,7 +16,7 @@ from fhir_server.search.params import token as tokens
 from fhir_server.search.registry import registry
 from fhir_server.storage.rows import MISSING_DATE, IndexRows, param_id
 from resources.codec.json import parse_json
-from tests.shared import shared_path
+from tests.shared import r4_examples
 
 Json = dict[str, Any]
 LOINC = "http://loinc.org"
@@ -201,18 +199,10 @@ def test_rows_depend_on_content_alone() -> None:
     assert one.digests() == other.digests()
 
 
-def examples() -> Iterator[tuple[str, Json]]:
-    """Yield every official example."""
-    with zipfile.ZipFile(shared_path("r4-examples") / "r4-examples.zip") as outer:
-        for name in outer.namelist():
-            if name.endswith(".json"):
-                with io.BytesIO(outer.read(name)) as data:
-                    yield name, parse_json(data.getvalue())
-
-
 def test_every_official_example_is_indexed() -> None:
     count = 0
-    for name, resource in examples():
+    for name, data in r4_examples().items():
+        resource = parse_json(data)
         if registry_has(resource):
             rows = index(resource)
             assert len(rows.digests()) == 4, name
