@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from psycopg import AsyncConnection, AsyncRawCursor
 
 from fhir_server.exchange import Session
@@ -183,27 +182,20 @@ async def _run(conn: AsyncConnection[Any], text: str, args: Sequence[Any]) -> li
 
 
 async def _total(conn: AsyncConnection[Any], query: Query) -> int:
-    if query.total == "estimate":
-        sql = Sql()
-        text = plan.count(sql, query.type, query.tests, EXACT_UP_TO + 1)
-        exact = int((await _run(conn, text, sql.args))[0][0])
-        return exact if exact <= EXACT_UP_TO else max(exact, await _guess(conn, query))
     sql = Sql()
-    text = plan.count(sql, query.type, query.tests)
-    return int((await _run(conn, text, sql.args))[0][0])
+    estimate = query.total == "estimate"
+    text = plan.count(sql, query.type, query.tests, EXACT_UP_TO + 1 if estimate else None)
+    counted = int((await _run(conn, text, sql.args))[0][0])
+    if estimate and counted > EXACT_UP_TO:
+        return max(counted, await _guess(conn, query))
+    return counted
 
 
 async def _guess(conn: AsyncConnection[Any], query: Query) -> int:
     """Return how many rows the database expects, without reading them."""
     sql = Sql()
+    text = f"EXPLAIN (FORMAT JSON) {plan.listing(sql, query.type, query.tests)}"
     cursor = AsyncRawCursor(conn)
-    await cursor.execute(
-        "EXPLAIN (FORMAT JSON) " + plan.listing(sql, query.type, query.tests), sql.args, prepare=False
-    )
-    row = await cursor.fetchone()
-    plans = (
-        row[0]
-        if row and not isinstance(row[0], str | bytes)
-        else msgspec.json.decode(row[0] if row else b"[]")
-    )
+    await cursor.execute(text, sql.args, prepare=False)
+    ((plans,),) = await cursor.fetchall()
     return int(plans[0]["Plan"]["Plan Rows"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from resources.fhirpath.model import kind_of
-from resources.fhirpath.plan import Get, HasUrl, OfResource, Planner, Route, Step, Unsupported, Where
+from resources.fhirpath.plan import Get, HasUrl, OfResource, Planner, Route, Step, UnsupportedError, Where
 from resources.fhirpath.source import Source
 from resources.fhirpath.syntax import Binary, Call, Expr, Literal, TypeTest
 from resources.fhirpath.typetests import contained_by_id, reference_type
@@ -37,7 +37,7 @@ class Conditions:
             return self._resolves_to(tree, variable)
         if isinstance(tree, Call):
             return self._call(tree, variable)
-        raise Unsupported
+        raise UnsupportedError
 
     def _call(self, tree: Call, variable: str) -> str:
         if tree.name == "not" and tree.base is not None and not tree.arguments:
@@ -50,7 +50,7 @@ class Conditions:
         if tree.name == "exists" and tree.base is not None:
             kept = Call(tree.base, "where", tree.arguments, 0) if tree.arguments else tree.base
             return self._exists(kept, variable)
-        raise Unsupported
+        raise UnsupportedError
 
     def _result(self, expression: str) -> str:
         result = self.source.name()
@@ -61,7 +61,7 @@ class Conditions:
         if tree.operator in ("=", "!="):
             return self._compared(tree, variable)
         if tree.operator not in ("and", "or"):
-            raise Unsupported
+            raise UnsupportedError
         left, right = self.write(tree.left, variable), self.write(tree.right, variable)
         decisive, other = ("False", "True") if tree.operator == "and" else ("True", "False")
         return self._result(
@@ -81,15 +81,15 @@ class Conditions:
         """Write path = literal for a path of at most one value."""
         literal = tree.right
         if not isinstance(literal, Literal) or type(literal.value) not in _COMPARABLE:
-            raise Unsupported
+            raise UnsupportedError
         routes = self.planner.routes(tree.left)
         if len({route.steps[:-1] for route in routes}) > 1:
-            raise Unsupported
+            raise UnsupportedError
         result = self._result("None")
         for route in routes:
             system = kind_of(route.type_name).system
             if not route.single or system is None or system == "Quantity":
-                raise Unsupported
+                raise UnsupportedError
             with self.source.block():
                 value = self._walk(route, variable)
                 if system in _COMPARABLE[type(literal.value)]:
@@ -106,12 +106,12 @@ class Conditions:
         """Write `path.resolve() is Type`, decided by the reference's text; a literal `Type/…` is recognised inline."""
         operand, name = tree.operand, tree.name
         if tree.operator != "is" or not isinstance(operand, Call) or operand.name != "resolve":
-            raise Unsupported
+            raise UnsupportedError
         if tree.namespace == "System" or kind_of(name).dynamic:
-            raise Unsupported
+            raise UnsupportedError
         routes = [self.planner.focus] if operand.base is None else self.planner.routes(operand.base)
         if len(routes) != 1 or not routes[0].single or routes[0].type_name != "Reference":
-            raise Unsupported
+            raise UnsupportedError
         result = self._result("None")
         type_of, contained = self.source.constant(reference_type), self.source.constant(contained_by_id)
         with self.source.block():
@@ -154,7 +154,7 @@ class Conditions:
 
     def _where(self, step: Step, variable: str) -> str:
         if not isinstance(step, Where):
-            raise Unsupported
+            raise UnsupportedError
         inner = Conditions(self.source, step.type_name, self.lenient)
         self.source.open(f"if {inner.write(step.condition, variable)}:")
         return variable

@@ -11,7 +11,7 @@ from typing import Any
 
 from resources.fhirpath.conditions import Conditions
 from resources.fhirpath.model import kind_of
-from resources.fhirpath.plan import At, Get, HasUrl, OfResource, Planner, Route, Step, Unsupported, Where
+from resources.fhirpath.plan import At, Get, HasUrl, OfResource, Planner, Route, Step, UnsupportedError, Where
 from resources.fhirpath.source import Source, TooDeepError
 from resources.fhirpath.syntax import Empty, Expr, Union
 
@@ -33,7 +33,7 @@ class _Branch:
 def generate(type_name: str, trees: Sequence[tuple[Expr, Fallback | None]], lenient: bool) -> Direct:
     """Return a function that gives the values of each tree, in the order of the trees.
 
-    Shape:  a tree that is no plain path nor condition is evaluated by its fallback; Unsupported where it has none
+    Shape:  a tree that is no plain path nor condition is evaluated by its fallback; UnsupportedError where it has none
     """
     planner = Planner(type_name, lenient)
     root = _Branch()
@@ -44,7 +44,7 @@ def generate(type_name: str, trees: Sequence[tuple[Expr, Fallback | None]], leni
     for at, (tree, fallback) in enumerate(trees):
         if not _planned(planner, tree, at, root) and not _condition(source, tree, at, type_name, lenient):
             if fallback is None:
-                raise Unsupported
+                raise UnsupportedError
             source.line(f"o{at}.extend({source.constant(fallback)}(resource))")
     _Writer(source, lenient).branch(root, "resource")
     for at in unions:
@@ -57,7 +57,7 @@ def generate_one(type_name: str, tree: Expr, lenient: bool) -> Direct | None:
     """Return the function for one tree (its values are the first of the tuple), None where it needs closures."""
     try:
         return generate(type_name, [(tree, None)], lenient)
-    except (Unsupported, TooDeepError):
+    except (UnsupportedError, TooDeepError):
         return None
 
 
@@ -75,7 +75,7 @@ def _planned(planner: Planner, tree: Expr, at: int, root: _Branch) -> bool:
         routes = planner.routes(tree)
         for route in routes:
             _check_conditions(route, planner.lenient)
-    except Unsupported:
+    except UnsupportedError:
         return False
     for route in routes:
         branch = root
@@ -96,7 +96,7 @@ def _condition(source: Source, tree: Expr, at: int, type_name: str, lenient: boo
     mark = source.mark()
     try:
         result = Conditions(source, type_name, lenient).write(tree, "resource")
-    except Unsupported:
+    except UnsupportedError:
         source.rewind(mark)
         return False
     source.line(f"if {result} is not None: o{at}.append(({result}, 'boolean'))")

@@ -1,7 +1,7 @@
 """Turn a path, for one starting type, into the concrete routes through JSON that it takes.
 
 A route is a chain of steps with a statically known type at its end: `Observation.value.unit` becomes
-`valueQuantity → unit`. What has no such routes is `Unsupported` here and left to the closures of `compiler.py`.
+`valueQuantity → unit`. What has no such routes is `UnsupportedError` here and left to the closures of `compiler.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_ROUTES = 300
 """Alternatives of one path: `extension.value.extension.value` alone has some thousand."""
 
 
-class Unsupported(Exception):  # noqa: N818
+class UnsupportedError(Exception):
     """The expression (or a part of it) needs the full evaluator."""
 
 
@@ -77,7 +77,7 @@ class Planner:
         self.lenient = lenient
 
     def routes(self, tree: Expr) -> list[Route]:
-        """Return the routes of a path; Unsupported where it is more than that."""
+        """Return the routes of a path; UnsupportedError where it is more than that."""
         if isinstance(tree, Union):
             return [route for part in tree.parts for route in self.routes(part)]
         if isinstance(tree, This):
@@ -90,7 +90,7 @@ class Planner:
             return self._at(self.routes(tree.base), tree.index.value)
         if isinstance(tree, Call):
             return self._call(tree)
-        raise Unsupported
+        raise UnsupportedError
 
     def _base(self, tree: Expr | None) -> list[Route]:
         return [self.focus] if tree is None else self.routes(tree)
@@ -102,28 +102,28 @@ class Planner:
         for route in self._base(tree.base):
             routes += _children(route, tree.name)
             if len(routes) > MAX_ROUTES:
-                raise Unsupported
+                raise UnsupportedError
         return routes
 
     def _of_type(self, tree: TypeTest) -> list[Route]:
         routes = self._base(tree.operand)
         if tree.namespace == "System" or not is_type(_fhir_name(tree.name)):
-            raise Unsupported
+            raise UnsupportedError
         if tree.operator == "as" and not self.lenient and not _at_most_one(routes):
-            raise Unsupported
+            raise UnsupportedError
         name = _fhir_name(tree.name) if self.lenient else tree.name
         return [found for route in routes for found in _of_type(route, name)]
 
     def _at(self, routes: list[Route], index: object) -> list[Route]:
         if len(routes) != 1 or not isinstance(index, int) or isinstance(index, bool) or index < 0:
-            raise Unsupported
+            raise UnsupportedError
         *before, last = routes[0].steps
         if not isinstance(last, Get) or last.primitive:
-            raise Unsupported
+            raise UnsupportedError
         if not last.many:
             return routes if index == 0 and routes[0].single else _unsupported()
         if any(isinstance(step, Get) and step.many for step in before) and not _picked(before):
-            raise Unsupported
+            raise UnsupportedError
         return [Route((*routes[0].steps, At(index)), routes[0].type_name, single=True)]
 
     def _call(self, tree: Call) -> list[Route]:
@@ -134,17 +134,17 @@ class Planner:
             return [_where(route, arguments[0]) for route in self._base(tree.base)]
         if tree.name == "extension" and len(arguments) == 1 and isinstance(arguments[0], Literal):
             return self._extension(self._base(tree.base), arguments[0].value)
-        raise Unsupported
+        raise UnsupportedError
 
     def _extension(self, routes: Iterable[Route], url: object) -> list[Route]:
         if not isinstance(url, str):
-            raise Unsupported
+            raise UnsupportedError
         found = [child for route in routes for child in _children(route, "extension")]
         return [Route((*route.steps, HasUrl(url)), route.type_name, single=False) for route in found]
 
 
 def _unsupported() -> list[Route]:
-    raise Unsupported
+    raise UnsupportedError
 
 
 def _picked(steps: list[Step]) -> bool:
@@ -172,7 +172,7 @@ def _children(route: Route, name: str) -> list[Route]:
     if slots is None:
         return _unsupported() if kind.dynamic else []
     if kind.primitive:
-        raise Unsupported
+        raise UnsupportedError
     return [
         Route((*route.steps, _get(slot)), slot.type_name, route.single and not slot.many) for slot in slots
     ]
@@ -186,7 +186,7 @@ def _of_type(route: Route, name: str) -> list[Route]:
     kind = _kind(route)
     if kind.dynamic:
         if kind_of(name).dynamic:
-            raise Unsupported
+            raise UnsupportedError
         return [Route((*route.steps, OfResource(name)), name, route.single)]
     matches = kind.name == name if kind.primitive else name in kind.ancestors
     return [route] if matches else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
@@ -172,10 +172,8 @@ async def test_fifty_writers_of_one_resource_make_fifty_versions_without_gap(sto
 
 async def test_identities_are_made_once_for_everyone(store: Store) -> None:
     keys = [(PATIENT, f"p{i}") for i in range(20)]
-    resolve: Callable[[], Awaitable[dict[tuple[int, str], int]]] = lambda: Store(  # noqa: E731
-        store.pool, store.keys
-    ).identities.resolve(keys)
-    answers = await asyncio.gather(*(resolve() for _ in range(8)))
+    others = [Store(store.pool, store.keys).identities for _ in range(8)]
+    answers = await asyncio.gather(*(identities.resolve(keys) for identities in others))
     assert all(answer == answers[0] for answer in answers)
     assert len(set(answers[0].values())) == 20
 

@@ -13,7 +13,6 @@ from resources.outcome import FhirError, operation_outcome
 from resources.validate import accepts, check, explain
 from resources.validate.explain import MAX_ISSUES, errors
 
-XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 EXT = {"url": "http://example.org/e", "valueString": "x"}
 BESIDE = {"extension": [EXT]}
 
