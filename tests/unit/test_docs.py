@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+SOURCE = re.compile(r"`([\w]+/[\w/.]+\.(?:py|md|toml))`")
 FENCED = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
@@ -36,6 +37,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_source_file_that_is_named_is_there(page: Path) -> None:
+    named = SOURCE.findall(page.read_text())
+    assert [
+        file for file in named if not any((ROOT / top / file).exists() for top in ("", "fhir_server"))
+    ] == []
 
 
 def test_decisions_are_numbered_in_a_row() -> None:
