@@ -75,6 +75,8 @@ def _indexer(param: Param, carried: bool) -> Indexer:
         return partial(token.index, post=param.code in POSTED.get(param.type, ()))
     if param.kind == "reference":
         return partial(reference.index, carried=carried)
+    if param.covered:
+        return partial(string.index, covered=param.covered)
     return _BY_KIND[param.kind]
 
 

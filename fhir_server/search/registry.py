@@ -87,6 +87,9 @@ REFUSED_CODES = {
 }
 """Parameters that R4 knows and this server refuses by name until they are built."""
 
+_WHOLES = {("HumanName",), ("Address",)}
+"""Types whose elements have string parameters of their own."""
+
 COLUMNS = {"_id", "_lastUpdated"}
 """Parameters that are columns of the resource's own row."""
 
@@ -112,7 +115,8 @@ class Param:
 
     Shape:  `place`: column | post | token | string | main | date | number | reference | refused;
             `parts` are the places to look in: its own, or those of the parameters that it is the union of;
-            `reason` says why it is refused; `computed` that the FHIRPath engine evaluates it
+            `reason` says why it is refused; `computed` that the FHIRPath engine evaluates it;
+            `covered` are the elements of its HumanName or Address that other parameters file
     """
 
     type: str
@@ -127,6 +131,7 @@ class Param:
     reason: str = ""
     stored: bool = True
     computed: bool = False
+    covered: frozenset[str] = frozenset()
 
     @property
     def narrowed(self) -> bool:
@@ -153,7 +158,10 @@ def registry(type_name: str) -> TypeSearch:
     patient_path = _patient_path(read)
     unions = _unions(read)
     main = MAIN_DATE.get(type_name, "date")
-    params = {code: _place(param, unions.get(code, ()), patient_path, main) for code, param in read.items()}
+    files = {code: _covered(param, read, unions) for code, param in read.items()}
+    params = {
+        code: _place(param, unions.get(code, ()), files, patient_path, main) for code, param in read.items()
+    }
     by_id = {param.id: param for param in params.values()}
     if len(by_id) != len(params):
         raise RuntimeError(f"two search parameters of {type_name} have the same number")
@@ -256,7 +264,23 @@ def _rank(param: Param) -> tuple[int, bool, int, str]:
     return len(param.paths), any(path.resolves for path in param.paths), len(param.code), param.code
 
 
-def _place(param: Param, union: tuple[Param, ...], patient_path: str, main: str) -> Param:
+def _covered(param: Param, read: dict[str, Param], unions: dict[str, tuple[Param, ...]]) -> dict[str, Param]:
+    """Return {element: the parameter that files it} of a name or address: `name` leaves families to `family`."""
+    if param.kind != "string" or len(param.paths) != 1 or param.paths[0].types not in _WHOLES:
+        return {}
+    whole = param.paths[0].unfiltered
+    covered = {}
+    for code, other in read.items():
+        if other.kind == "string" and len(other.paths) == 1 and code not in unions:
+            above, _, element = other.paths[0].unfiltered.rpartition(".")
+            if above == whole:
+                covered[element] = other
+    return covered
+
+
+def _place(
+    param: Param, union: tuple[Param, ...], files: dict[str, dict[str, Param]], patient_path: str, main: str
+) -> Param:
     if param.place == "refused":
         return param
     place = {"token": "token", "uri": "token", "quantity": "number"}.get(param.kind, param.kind)
@@ -266,9 +290,10 @@ def _place(param: Param, union: tuple[Param, ...], patient_path: str, main: str)
         place = "post"
     elif param.kind == "date" and param.code == main and len(param.paths) == 1 and param.paths[0].single:
         place = "main"
-    filers = union or (param,)
+    filers = [each for filer in union or (param,) for each in (filer, *files[filer.code].values())]
     parts = tuple(_part(param, filer, patient_path) for filer in filers)
-    return _with(param, place=place, parts=parts, stored=not union)
+    covered = frozenset(files[param.code])
+    return _with(param, place=place, parts=parts, stored=not union, covered=covered)
 
 
 def _part(param: Param, filer: Param, patient_path: str) -> Part:

@@ -34,21 +34,21 @@ def normalize(text: str) -> str:
     )
 
 
-def index(param: int, value: Any, type_name: str, sink: Sink) -> None:
-    """Add every part of one value to `sink`."""
+def index(param: int, value: Any, type_name: str, sink: Sink, covered: frozenset[str] = frozenset()) -> None:
+    """Add every part of one value to `sink`, except the `covered` elements, which other parameters file."""
     if type_name == "HumanName":
-        _parts(param, value, NAME_PARTS, sink)
+        _parts(param, value, NAME_PARTS, covered, sink)
     elif type_name == "Address":
-        _parts(param, value, ADDRESS_PARTS, sink)
+        _parts(param, value, ADDRESS_PARTS, covered, sink)
     elif type_name == "Extension":
         _text(param, next((v for k, v in value.items() if k.startswith("value")), None), sink)
     else:
         _text(param, value, sink)
 
 
-def _parts(param: int, value: Any, names: tuple[str, ...], sink: Sink) -> None:
+def _parts(param: int, value: Any, names: tuple[str, ...], covered: frozenset[str], sink: Sink) -> None:
     for name in names:
-        part = value.get(name)
+        part = None if name in covered else value.get(name)
         if part.__class__ is list:
             for item in part:
                 _text(param, item, sink)
