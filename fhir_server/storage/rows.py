@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -104,6 +104,7 @@ def head(type_number: int, id_: str, version: int, updated: datetime) -> bytes:
     ).encode()
 
 
+@lru_cache(16_384)
 def instant(moment: datetime) -> str:
     """Return `moment` as a FHIR instant in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
