@@ -191,11 +191,14 @@ def exact_hashes(param: int, parts: list[str], prefix: str) -> list[int]:
 def _plain_hashes(param: Param, part: Part, name: str, value: str, parts: list[str]) -> list[int]:
     if name == "code" and len(parts) == 2:
         return [_plain(part.id, code) for code in _codes_of(param, part, *parts)]
+    others = len(leaf_types(param)) > 1  # which may have what this type cannot
     if len(parts) == 2:
-        if name == "Extension":
+        if others or name == "Extension":
             return []
         raise bad_value(param.code, value, f"its values ({name}) have no system, so that they take no '|'")
     if name in ("boolean", "Boolean") and parts[0] not in ("true", "false"):
+        if others:
+            return []
         raise bad_value(param.code, value, "true or false")
     if name in ("ContactPoint", "Extension"):
         folded = token(part.id, CODE, "~" + parts[0].casefold())

@@ -47,6 +47,20 @@ WORLD = [
     {"resourceType": "Observation", "id": "o6", "status": "final", "code": {"text": "only text"}},
     {"resourceType": "ValueSet", "id": "v1", "status": "active", "url": "http://example.org/vs/A"},
     {"resourceType": "ValueSet", "id": "v2", "status": "draft", "url": "http://example.org/vs/a"},
+    {
+        "resourceType": "Group",
+        "id": "g1",
+        "type": "person",
+        "actual": False,
+        "characteristic": [
+            {
+                "code": {"text": "positive"},
+                "valueCodeableConcept": {"coding": [{"system": LOINC, "code": "LA6576-8"}]},
+                "exclude": False,
+            },
+            {"code": {"text": "smoker"}, "valueBoolean": True, "exclude": False},
+        ],
+    },
 ]
 
 
@@ -120,6 +134,11 @@ WORLD = [
         ("ValueSet?url=http://example.org/vs/A", "v1"),
         ("ValueSet?url=http://example.org/vs/", ""),
         ("ValueSet?url=http://example.org/vs/A,http://example.org/vs/a&status=draft", "v2"),
+        # parameters over several types: what one cannot have, another may
+        (f"Group?value={LOINC}|LA6576-8", "g1"),
+        ("Group?value=LA6576-8", "g1"),
+        ("Group?value=true", "g1"),
+        ("Group?value=false", ""),
         # empty parameters are ignored
         ("Patient?gender=&active=true", "p1"),
     ],
