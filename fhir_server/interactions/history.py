@@ -130,6 +130,7 @@ def _cursor(row: Row) -> str:
 
 async def _listed(conn: AsyncConnection[Any], list_id: str) -> tuple[tuple[int, int | None], ...]:
     """Return (row number, version) of everything that a List holds."""
+    list_id = list_id.removeprefix("List/")
     row = await read.current(conn, "List", list_id)
     shown(row, f"List/{list_id}")
     assert row is not None
@@ -148,6 +149,7 @@ async def _listed(conn: AsyncConnection[Any], list_id: str) -> tuple[tuple[int, 
 def _bundle(
     request: Request, query: dict[str, str], rows: list[Row], count: int, total: int | None, safe: datetime
 ) -> Result:
+    query |= {name: value for name, value in request.query if name in _RENDERING}
     links = [("self", query)]
     if count and len(rows) > count:
         rows = rows[:count]

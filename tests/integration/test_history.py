@@ -86,11 +86,20 @@ async def test_a_list_narrows_history_to_what_it_holds(client: httpx.AsyncClient
     await put(client, "Basic/l1", code={"text": "y"})
     items = [{"item": {"reference": "Basic/l0"}}, {"item": {"reference": "Basic/l1/_history/1"}}]
     await put(client, "List/ls", status="current", mode="working", entry=items)
-    found = await pages(client, "Basic/_history?_list=ls")
-    assert [(e["resource"]["id"], e["resource"]["meta"]["versionId"]) for e in found] == [
-        ("l1", "1"),
-        ("l0", "1"),
-    ]
+    for named in ("ls", "List/ls"):
+        found = await pages(client, f"Basic/_history?_list={named}")
+        assert [(e["resource"]["id"], e["resource"]["meta"]["versionId"]) for e in found] == [
+            ("l1", "1"),
+            ("l0", "1"),
+        ]
+
+
+async def test_later_pages_look_like_the_first(client: httpx.AsyncClient) -> None:
+    for text in ("x", "y"):
+        await put(client, "Basic/e1", code={"text": text}, created="2026")
+    found = await pages(client, "Basic/e1/_history?_count=1&_elements=code")
+    assert [e["resource"]["code"]["text"] for e in found] == ["y", "x"]
+    assert not any("created" in e["resource"] for e in found)
 
 
 async def test_the_system_tells_of_every_type(client: httpx.AsyncClient) -> None:
