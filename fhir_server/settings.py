@@ -6,6 +6,7 @@ Precedence: environment (HEALTHBUDDY_…), `.env`, `healthbuddy.toml`, the defau
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -46,6 +47,12 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _database_url(url: str) -> str:
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("a database URL looks like postgresql://user:password@host/database")
+    return url
+
+
 class Settings(BaseSettings):
     """The settings of one process."""
 
@@ -69,7 +76,7 @@ class Settings(BaseSettings):
     )
 
     # Database
-    database_url: str = Field(
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         default="",
         repr=False,
         description="URL of a PostgreSQL 15 or newer: `postgresql://user:password@host/database`. "
@@ -200,10 +207,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where values come from, the strongest first; raises SettingsError for unknown names."""
+        """Return where values come from, the strongest first; raises SettingsError for a TOML file that is wrong."""
         del file_secret_settings
-        path = Path(os.environ.get(f"{PREFIX}CONFIG", "healthbuddy.toml"))
-        toml = TomlConfigSettingsSource(settings_cls, path)
+        named = os.environ.get(f"{PREFIX}CONFIG")
+        path = Path(named or "healthbuddy.toml")
+        if named and not path.is_file():
+            raise SettingsError(f"{PREFIX}CONFIG names {path}, which is no file")
+        try:
+            toml = TomlConfigSettingsSource(settings_cls, path)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise SettingsError(f"{path} cannot be read: {error}") from None
         if unknown := sorted(set(toml.toml_data) - set(settings_cls.model_fields)):
             raise SettingsError(f"{path}: there is no setting called {', '.join(unknown)}")
         return init_settings, env_settings, dotenv_settings, toml

@@ -41,9 +41,7 @@ def serve(
 ) -> None:
     """Start the server, with everything that it needs."""
     given = {"host": host, "port": port, "workers": workers, "demo_patients": None if demo else 0}
-    settings = Settings().model_copy(
-        update={name: value for name, value in given.items() if value is not None}
-    )
+    settings = Settings.model_validate({name: value for name, value in given.items() if value is not None})
     addresses = loopback(settings.host)
     listener = listen(addresses, settings.port)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
@@ -103,7 +101,7 @@ Health Buddy is running. Open {url.removesuffix("/fhir")}/ or try:
 
   curl '{url}/Patient?_count=3&_pretty=true'
   curl '{url}/Observation?code=http://loinc.org|8867-4&_sort=-date&_count=5'
-  curl '{url}/metadata?_summary=true'
+  curl '{url}/Condition?code=http://snomed.info/sct|44054006&_include=Condition:patient&_pretty=true'
 
 Ctrl-C stops it."""
 

@@ -54,6 +54,19 @@ def test_a_wrong_setting_is_told_by_name(
     assert "Setting port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "wrong", [("--port", "99999"), ("--port", "-1"), ("--workers", "-1"), ("--workers", "65")]
+)
+def test_a_wrong_option_of_serve_is_told_like_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: tuple[str, str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["healthbuddy", "serve", *wrong])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert f"Setting {wrong[0].removeprefix('--')}: " in capsys.readouterr().err
+
+
 def test_loading_from_nowhere_is_told(tmp_path: Path) -> None:
     result = run("load", str(tmp_path / "nowhere"))
     assert result.exit_code == 1

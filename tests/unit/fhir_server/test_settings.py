@@ -55,11 +55,19 @@ def test_another_toml_file_can_be_named(nothing_set: Path, monkeypatch: pytest.M
         "time_zone = 'Nowhere/At_all'",
         "base_url = 'ftp://x'",
         "log_level = 'LOUD'",
+        "database_url = 'mysql://x'",
+        "port = = 1",
     ],
 )
 def test_a_wrong_line_in_the_toml_file_is_refused(nothing_set: Path, line: str) -> None:
     (nothing_set / "healthbuddy.toml").write_text(line)
     with pytest.raises((ValidationError, SettingsError)):
+        Settings()
+
+
+def test_a_toml_file_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTHBUDDY_CONFIG", "nowhere.toml")
+    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
         Settings()
 
 
