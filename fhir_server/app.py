@@ -66,6 +66,7 @@ def create_app(settings: Settings) -> App:
         ("/metrics", figures, "Figures for Prometheus"),
     ):
         app.add_api_route(path, endpoint, methods=["GET"], summary=summary, response_model=None)
+        app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, response_model=None)
     return app
 
 

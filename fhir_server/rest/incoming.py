@@ -89,7 +89,7 @@ def converted(request: Request, route: Route) -> Request:
     if route.type == "Binary" and route.interaction in ("create", "update"):
         security = request.header("x-security-context")
         resource = rawbinary.resource_of(request.body, media, header or "", security, route.id)
-    elif body_format(media) == "json":
+    elif body_format(media, PATCHES if route.interaction == "patch" else ()) == "json":
         return request
     else:
         resource = parse_xml(request.body)

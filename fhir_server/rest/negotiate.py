@@ -147,11 +147,14 @@ def content_type(value: str | None) -> MediaType:
     return media
 
 
-def body_format(media: MediaType) -> str:
-    """Return 'json' or 'xml' for a body that holds a resource; raises FhirError 415 for any other type."""
+def body_format(media: MediaType, others: tuple[str, ...] = ()) -> str:
+    """Return 'json' or 'xml' for a body that holds a resource.
+
+    Errors: 415 for any other type; its text names `others` too, which are taken besides
+    """
     form = _BODIES.get(media.name)
     if form is None:
-        text = f"Content-Type '{media.name[:80]}' is not supported; send {JSON} or {XML}"
+        text = f"Content-Type '{media.name[:80]}' is not supported; send {' or '.join((JSON, XML, *others))}"
         raise FhirError(415, "not-supported", text)
     require_utf8(media)
     if not _version_known(media):

@@ -80,7 +80,8 @@ def parse_diff(data: bytes) -> Element:
         root = etree.fromstring(data, _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         line, column = getattr(error, "position", None) or (None, None)
-        text = f"the XML Patch is not well-formed: {error}"
+        what = (getattr(error, "msg", None) or str(error)).rpartition(", line ")
+        text = f"the XML Patch is not well-formed: {what[0] or what[2]}"
         raise FhirError(400, issues=[Issue("structure", text, line=line, column=column)]) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise FhirError(400, "structure", "a document type definition is not allowed")

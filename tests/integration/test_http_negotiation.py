@@ -94,6 +94,12 @@ async def test_a_body_of_an_unsupported_type_is_415(web: httpx.AsyncClient, cont
     assert outcome_codes(answer) == ["not-supported"]
 
 
+async def test_a_patch_of_an_unsupported_type_is_told_what_patches_are(web: httpx.AsyncClient) -> None:
+    answer = await web.patch("Patient/one", content=b"x", headers={"Content-Type": "text/plain"})
+    assert answer.status_code == 415
+    assert "application/json-patch+json or application/xml-patch+xml" in answer.text
+
+
 async def test_a_gzip_body_is_unpacked(web: httpx.AsyncClient) -> None:
     packed = gzip.compress(b'{"resourceType":"Patient","gender":"female"}')
     answer = await web.post(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import httpx
+import pytest
 
 from tests.integration.web import client_of, outcome_codes, running
 
@@ -77,7 +78,13 @@ async def test_outside_the_base_a_refusal_says_where_the_base_is(web: httpx.Asyn
     wrong = await web.post(f"{ROOT}/health/live")
     assert (missing.status_code, outcome_codes(missing)) == (404, ["not-found"])
     assert "/fhir" in missing.json()["issue"][0]["diagnostics"]
-    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/metrics"])
+async def test_head_is_answered_where_get_is(web: httpx.AsyncClient, path: str) -> None:
+    answer = await web.head(f"{ROOT}{path}")
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 async def test_a_forged_host_cannot_write_into_the_page(web: httpx.AsyncClient) -> None:

@@ -116,6 +116,11 @@ def test_malformed_patch_is_400(data: bytes) -> None:
     assert refusal(data).status == 400
 
 
+def test_the_place_in_a_malformed_patch_is_told_once() -> None:
+    issue = refusal(b"<diff>\n<add").issues[0]
+    assert (issue.line, issue.text.count("line 2"), "<string>" in issue.text) == (2, 1, False)
+
+
 @pytest.mark.parametrize(
     "data",
     [
