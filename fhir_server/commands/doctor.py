@@ -46,7 +46,7 @@ def doctor() -> None:
     for good, about, text in findings:
         mark = "[green]ok[/]     " if good else "[bold red]problem[/]"
         out.print(mark, f"{about:12}", end=" ")
-        out.print(text, markup=False)
+        out.print(text, markup=False, soft_wrap=True)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
 
@@ -54,10 +54,10 @@ def doctor() -> None:
 def _guarded(check: Callable[[Settings], list[Finding]], settings: Settings) -> list[Finding]:
     try:
         return check(settings)
+    except typer.Exit:  # a RuntimeError, whose reason was told already
+        return [Finding(False, check.__name__.strip("_"), "see above")]
     except (OSError, RuntimeError, psycopg.Error) as error:
         return [Finding(False, check.__name__.strip("_"), str(error).strip())]
-    except typer.Exit:
-        return [Finding(False, check.__name__.strip("_"), "see above")]
 
 
 def _versions(_settings: Settings) -> list[Finding]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from fhir_server import cli
 from fhir_server.commands.serve import banner, base_url, listen, loopback
+from fhir_server.commands.terminal import fail
 from fhir_server.settings import Settings
 from fhir_server.version import VERSION
 
@@ -65,6 +66,21 @@ def test_a_wrong_option_of_serve_is_told_like_a_wrong_setting(
         cli.main()
     assert ended.value.code == 2
     assert f"Setting {wrong[0].removeprefix('--')}: " in capsys.readouterr().err
+
+
+def test_doctor_says_why_the_database_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEALTHBUDDY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HEALTHBUDDY_DATABASE_URL", "postgresql://127.0.0.1:9/x?connect_timeout=2")
+    refused = run("doctor")
+    assert refused.exit_code == 1
+    assert "Connection refused" in refused.output
+
+    def ends(_settings: Settings) -> None:
+        raise fail("it has a hole")
+
+    monkeypatch.setattr("fhir_server.commands.database.running", ends)
+    told = run("doctor")
+    assert "it has a hole" in told.output and "see above" in told.output
 
 
 def test_loading_from_nowhere_is_told(tmp_path: Path) -> None:
