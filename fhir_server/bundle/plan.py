@@ -17,9 +17,9 @@ from fhir_server.changes.conditions import (
     Criteria,
     criteria,
     expect,
-    if_match,
     if_none_exist,
     parse_criteria,
+    precondition,
 )
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.patching import current, patched
@@ -205,7 +205,7 @@ async def _read_old(session: Session, request: Request, plan: Plan) -> None:
 async def _weigh_old(target: Target, asked: Request) -> None:
     """Weigh If-Match, and apply a patch, to the row that `target` replaces."""
     old = target.old
-    expect(if_match(asked), old.version if old and old.live else None, target.reference)
+    expect(precondition(asked), old.version if old and old.live else None, target.reference)
     if target.entry.method == "PATCH":
         target.resource = await patched(current(old, target.reference).json(), asked, target.type)
 

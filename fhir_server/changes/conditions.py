@@ -83,22 +83,41 @@ def entity_tags(name: str, value: str) -> tuple[str, ...]:
     return tuple(quoted or bare for quoted, bare in _ONE.findall(value))
 
 
-def if_match(request: Request) -> str | None:
-    """Return the version id that the client expects, None where it expects none.
+class Precondition(msgspec.Struct, frozen=True):
+    """Which versions a client will write over: the one it has seen, or none that it names as unwanted.
 
-    Errors: 400 for a header that is not one ETag
+    Source: http://hl7.org/fhir/R4/http.html#concurrency, RFC 9110 sections 13.1.1 and 13.1.2
     """
-    value = request.header("if-match")
-    if value is None:
-        return None
-    tags = entity_tags("If-Match", value)
+
+    wanted: str | None = None
+    unwanted: tuple[str, ...] = ()
+
+
+ANY_VERSION = Precondition()
+
+
+def precondition(request: Request) -> Precondition:
+    """Return what If-Match and If-None-Match ask of the current version.
+
+    Errors: 400 for headers that hold no ETags, or an If-Match that holds several
+    """
+    wanted, unwanted = request.header("if-match"), request.header("if-none-match")
+    if wanted is None and unwanted is None:
+        return ANY_VERSION
+    tags = entity_tags("If-Match", wanted) if wanted is not None else ()
     if len(tags) > 1:
         raise FhirError(400, "value", 'The header If-Match must hold one ETag such as W/"3"')
-    return tags[0]
+    others = entity_tags("If-None-Match", unwanted) if unwanted is not None else ()
+    return Precondition(tags[0] if tags else None, others)
 
 
-def expect(wanted: str | None, version: int | None, what: str) -> None:
-    """Raise FhirError 412 unless the current `version` (None: there is none) is the one that the client saw."""
+def expect(asked: Precondition, version: int | None, what: str) -> None:
+    """Raise FhirError 412 unless the current `version` (None: there is none) is one that the client will write over."""
+    wanted = asked.wanted
+    if version is not None and {"*", str(version)}.intersection(asked.unwanted):
+        raise FhirError(
+            412, "conflict", f"{what} exists, at version {version}, which If-None-Match rules out"
+        )
     if wanted is None:
         return
     if version is None:

@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from fhir_server.changes.conditions import Criteria, expect
+from fhir_server.changes.conditions import ANY_VERSION, Criteria, Precondition, expect
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import Prepared, link, prepare
 from fhir_server.exchange import Session
@@ -65,10 +65,10 @@ async def apply_unless(session: Session, criteria: Criteria, one: Write) -> Row 
         return None if await criteria.match(inside) else await apply(inside, one)
 
 
-async def put(session: Session, prepared: Prepared, wanted: str | None) -> tuple[Row, bool]:
+async def put(session: Session, prepared: Prepared, wanted: Precondition) -> tuple[Row, bool]:
     """Return the row after an update or update-as-create, and whether the resource was there before.
 
-    Errors: 412 where `wanted` (If-Match) is not the current version; 409 where others keep being faster
+    Errors: 412 where `wanted` (If-Match, If-None-Match) rules out the current version; 409 where others are faster
     """
     kind = type_name(prepared.type)
     async for _ in attempts():
@@ -87,10 +87,10 @@ async def look(session: Session, kind: str, id_: str) -> Old | None:
         return await read.old(conn, kind, id_)
 
 
-async def remove(session: Session, kind: str, id_: str, wanted: str | None = None) -> Row | None:
+async def remove(session: Session, kind: str, id_: str, wanted: Precondition = ANY_VERSION) -> Row | None:
     """Return the row of the deletion, None where there was nothing to delete.
 
-    Errors: 412 where `wanted` (If-Match) is not the current version
+    Errors: 412 where `wanted` (If-Match, If-None-Match) rules out the current version
     """
     async for _ in attempts():
         old = await look(session, kind, id_)

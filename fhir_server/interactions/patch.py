@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.changes import single
-from fhir_server.changes.conditions import criteria, expect, if_match
+from fhir_server.changes.conditions import criteria, expect, precondition
 from fhir_server.changes.patching import current, patched
 from fhir_server.changes.prepare import prepare
 from fhir_server.exchange import Request, Result, Session
@@ -16,7 +16,7 @@ async def patch(session: Session, request: Request) -> Result:
     type_name, _, id_ = request.path.partition("/")
     condition = None if id_ else criteria(type_name, request.query)
     what = str(condition) if condition is not None else request.path
-    wanted = if_match(request)
+    wanted = precondition(request)
     async for _ in single.attempts():
         if condition is not None:
             old = await condition.match(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fhir_server.changes import single
-from fhir_server.changes.conditions import Criteria, criteria, expect, if_match
+from fhir_server.changes.conditions import Criteria, criteria, expect, precondition
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import own_id, parse, prepare
 from fhir_server.exchange import Request, Result, Session
@@ -25,7 +25,7 @@ async def update(session: Session, request: Request) -> Result:
         raise FhirError(
             400, "invalid", f"The id in the body is {said}, but the URL says '{id_}'", f"{type_name}.id"
         )
-    row, was_there = await single.put(session, prepare(resource, id_), if_match(request))
+    row, was_there = await single.put(session, prepare(resource, id_), precondition(request))
     return written(row, 200 if was_there else 201)
 
 
@@ -33,7 +33,7 @@ async def _conditional(
     session: Session, request: Request, condition: Criteria, resource: dict[str, Any]
 ) -> Result:
     """Update what matches; create where nothing does, under the resource's own id where it has one."""
-    given, wanted = own_id(resource), if_match(request)
+    given, wanted = own_id(resource), precondition(request)
     async for _ in single.attempts():
         old = await condition.match(session)
         matched = old is not None

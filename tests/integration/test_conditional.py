@@ -118,3 +118,14 @@ async def test_delete_undelete_and_delete_again(client: httpx.AsyncClient) -> No
     assert back.status_code == 201 and back.json()["meta"]["versionId"] == "3"
     assert await total(client, f"Patient?{by('du')}") == 1
     assert (await client.delete("Patient/never-was")).status_code == 204
+
+
+async def test_if_none_match_protects_what_is_there(client: httpx.AsyncClient) -> None:
+    body, star = patient("inm", id="inm"), {"If-None-Match": "*"}
+    assert (await client.put("Patient/inm", json=body, headers=star)).status_code == 201
+    assert (await client.put("Patient/inm", json=body, headers=star)).status_code == 412
+    assert (await client.put("Patient/inm", json=body, headers={"If-None-Match": 'W/"1"'})).status_code == 412
+    assert (await client.put(f"Patient?{by('inm')}", json=body, headers=star)).status_code == 412
+    assert (await client.delete("Patient/inm", headers=star)).status_code == 412
+    other = await client.put("Patient/inm", json=body, headers={"If-None-Match": 'W/"7"'})
+    assert other.status_code == 200 and other.json()["meta"]["versionId"] == "2"
