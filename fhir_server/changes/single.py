@@ -65,7 +65,7 @@ async def apply_unless(session: Session, criteria: Criteria, one: Write) -> Row 
         return None if await criteria.match(inside) else await apply(inside, one)
 
 
-async def put(session: Session, prepared: Prepared, wanted: Precondition) -> tuple[Row, bool]:
+async def put(session: Session, prepared: Prepared, wanted: Precondition = ANY_VERSION) -> tuple[Row, bool]:
     """Return the row after an update or update-as-create, and whether the resource was there before.
 
     Errors: 412 where `wanted` (If-Match, If-None-Match) rules out the current version; 409 where others are faster

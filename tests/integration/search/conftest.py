@@ -32,7 +32,7 @@ class Asker:
     async def put(self, *resources: Json) -> None:
         """Write resources under their own ids."""
         for resource in resources:
-            await single.put(self.session, prepare(dict(resource), resource["id"]), None)
+            await single.put(self.session, prepare(dict(resource), resource["id"]))
 
     async def bundle(self, query: str, *, strict: bool = True) -> Json:
         """Return the Bundle that `Type?query` answers."""

@@ -28,7 +28,7 @@ async def test_a_transaction_sees_what_it_wrote_and_others_do_not(world: Asker) 
     async with world.store.pool.connection() as conn, conn.transaction(force_rollback=True):
         inside = Session(world.session.server, conn)
         new = patient("inside", "New", identifier=[{"system": MRN, "value": "inside"}])
-        await single.put(inside, prepare(new, "inside"), None)
+        await single.put(inside, prepare(new, "inside"))
         assert [id_ for _, id_ in await match_ids(inside, "Patient", criteria)] == ["inside"]
         assert await match_ids(world.session, "Patient", criteria) == []
     assert await match_ids(world.session, "Patient", criteria) == []
