@@ -301,4 +301,4 @@ async def _draft(session: Session, plan: Plan) -> None:
                 one = write.replaced(old, prepared.tail, prepared.rows, method)
             target.write = one
             pairs.append((one, prepared))
-    plan.known = await link(identities, pairs, {(one.type, one.id): one.rid for one, _ in pairs})
+    plan.known = await link(session.store, pairs, {(one.type, one.id): one.rid for one, _ in pairs})

@@ -9,7 +9,9 @@ import msgspec
 
 from fhir_server.search.extract import index
 from fhir_server.storage.identities import Identities
+from fhir_server.storage.index_rows import CONTAINED, Indexed, Inner
 from fhir_server.storage.rows import IndexRows, tail, type_number
+from fhir_server.storage.store import Store
 from fhir_server.storage.write import Write
 from resources.codec.json import parse_json
 from resources.outcome import FhirError
@@ -64,20 +66,44 @@ def prepare(resource: dict[str, Any], id_: str) -> Prepared:
 
 
 async def link(
-    identities: Identities, pairs: Sequence[tuple[Write, Prepared]], own: Mapping[Key, int]
+    store: Store, pairs: Sequence[tuple[Write, Prepared]], own: Mapping[Key, int]
 ) -> dict[Key, int]:
-    """Give every write its patient and edges as row numbers, and return all of these.
+    """Give every write its patient, edges and contained resources as row numbers; return all known ones.
 
     Shape:  `own` are the row numbers that are known already, those of the writes themselves among them
     """
-    wanted = {key for _, prepared in pairs for key in _mentioned(prepared.rows)}
-    known = await identities.resolve(wanted.difference(own))
+    wanted = {key for _, prepared in pairs for rows in _all_rows(prepared.rows) for key in _mentioned(rows)}
+    known = await store.identities.resolve(wanted.difference(own))
     known.update(own)
-    for write, prepared in pairs:
-        rows = prepared.rows
-        write.edges = [(param, known[type_number(type_), id_]) for param, type_, id_ in rows.edges]
-        write.pid = None if rows.patient is None else known[_patient(rows.patient)]
+    for write, _ in pairs:
+        _settle(write, known)
+        if write.rows.contained and write.changes(CONTAINED):
+            await _settle_contained(store.identities, write, known)
+    await store.labels.keep(
+        [label for _, prepared in pairs for rows in _all_rows(prepared.rows) for label in rows.labels]
+    )
     return known
+
+
+def _all_rows(rows: IndexRows) -> list[IndexRows]:
+    return [rows, *(inner.rows for inner in rows.contained)]
+
+
+def _settle(one: Indexed, known: Mapping[Key, int]) -> None:
+    rows = one.rows
+    one.edges = [(param, known[type_number(type_), id_]) for param, type_, id_ in rows.edges]
+    one.pid = None if rows.patient is None else known[_patient(rows.patient)]
+
+
+async def _settle_contained(identities: Identities, write: Write, known: Mapping[Key, int]) -> None:
+    contained = write.rows.contained
+    rids = await identities.allocate(len(contained))
+    write.inner = [
+        Inner(rid, one.rows, container=write.rid, local=one.local, type=type_number(one.type))
+        for rid, one in zip(rids, contained, strict=True)
+    ]
+    for inner in write.inner:
+        _settle(inner, known)
 
 
 def _mentioned(rows: IndexRows) -> list[Key]:

@@ -43,7 +43,7 @@ async def draft(session: Session, prepared: Prepared, method: int, old: Old | No
         one = write.created(rid, prepared.type, prepared.id, prepared.tail, prepared.rows, method)
     else:
         one = write.replaced(old, prepared.tail, prepared.rows, method)
-    await link(identities, [(one, prepared)], {(one.type, one.id): one.rid})
+    await link(session.store, [(one, prepared)], {(one.type, one.id): one.rid})
     return one
 
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from fhir_server.storage.rows import MISSING_DATE, IndexRows, Numeric
+from fhir_server.storage.rows import MISSING_DATE, Composite, ContainedRows, IndexRows, Numeric
 
 
 class Sink:
     """The growing index rows of one resource; sets, since several elements may say the same."""
 
-    __slots__ = ("d0", "d1", "dates", "edges", "numbers", "patient", "posts", "present", "strings", "tokens")
+    __slots__ = (
+        "composites",
+        "contained",
+        "d0",
+        "d1",
+        "dates",
+        "edges",
+        "labels",
+        "numbers",
+        "patient",
+        "positions",
+        "posts",
+        "present",
+        "strings",
+        "text",
+        "tokens",
+    )
 
     def __init__(self) -> None:
         self.d0 = self.d1 = MISSING_DATE
@@ -20,6 +36,11 @@ class Sink:
         self.numbers: set[Numeric] = set()
         self.edges: set[tuple[int, str, str]] = set()
         self.patient: str | None = None
+        self.composites: list[Composite] = []
+        self.positions: set[tuple[int, float, float]] = set()
+        self.text = ""
+        self.labels: set[tuple[int, str, int]] = set()
+        self.contained: list[ContainedRows] = []
 
     def rows(self) -> IndexRows:
         """Return the rows, in an order that depends on nothing but their content."""
@@ -34,4 +55,9 @@ class Sink:
             numbers=sorted(self.numbers, key=repr) if len(self.numbers) > 1 else list(self.numbers),
             edges=sorted(self.edges),
             patient=self.patient,
+            composites=self.composites,
+            positions=sorted(self.positions),
+            text=self.text,
+            labels=sorted(self.labels),
+            contained=self.contained,
         )

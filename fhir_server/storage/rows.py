@@ -36,13 +36,47 @@ class Numeric(msgspec.Struct, frozen=True, array_like=True):
     code: int | None = None
 
 
+class Composite(msgspec.Struct, frozen=True, array_like=True):
+    """The values of a composite parameter's components within one element.
+
+    Shape:  `keys` are the hashes of tokens, references and addresses, each with its component's position mixed in;
+            the first number or quantity is `lo` to `code` as in Numeric, a second one `lo2` and `hi2`; a date is `dlo`
+            and `dhi` as `d0`/`d1` of IndexRows; a string `norm` and `exact`
+    """
+
+    param: int
+    keys: list[int]
+    lo: Decimal | None = None
+    hi: Decimal | None = None
+    unit: int | None = None
+    clo: Decimal | None = None
+    chi: Decimal | None = None
+    code: int | None = None
+    lo2: Decimal | None = None
+    hi2: Decimal | None = None
+    dlo: int | None = None
+    dhi: int | None = None
+    norm: str | None = None
+    exact: str | None = None
+
+
+class ContainedRows(msgspec.Struct):
+    """What search needs to know of a contained resource: its local id, its type and its own index rows."""
+
+    local: str
+    type: str
+    rows: IndexRows
+
+
 class IndexRows(msgspec.Struct):
     """All that search needs to know of one resource.
 
     Shape:  `d0`/`d1` main date, first and last microsecond it can mean (both inclusive, since 1970 UTC);
             `tokens` go under GIN, `posts` become postings, `present` are the parameters with a value;
             `strings` (param, normalized, as written); `dates` (param, lo, hi), bounds as for `d0`/`d1`;
-            `edges` (param, type, id) of local references; `patient` the id of the one Patient it belongs to
+            `edges` (param, type, id) of local references; `patient` the id of the one Patient it belongs to;
+            `positions` (param, latitude, longitude) in degrees; `text` a tsvector's literal, empty where there are no
+            words; `labels` (param, normalized text, its hash) of codes, the hash being one of `tokens`
     """
 
     d0: int = MISSING_DATE
@@ -55,13 +89,22 @@ class IndexRows(msgspec.Struct):
     numbers: list[Numeric] = []
     edges: list[tuple[int, str, str]] = []
     patient: str | None = None
+    composites: list[Composite] = []
+    positions: list[tuple[int, float, float]] = []
+    text: str = ""
+    labels: list[tuple[int, str, int]] = []
+    contained: list[ContainedRows] = []
 
     def digests(self) -> list[int]:
-        """Return one 64-bit digest each of strings, dates, numbers and edges: equal digests need no rewriting."""
-        return [_digest(group) for group in (self.strings, self.dates, self.numbers, self.edges)]
+        """Return one 64-bit digest for each of GROUPS: equal digests need no rewriting."""
+        return [_digest(getattr(self, group)) for group in GROUPS]
 
 
-def _digest(group: list[Any]) -> int:
+GROUPS = ("strings", "dates", "numbers", "edges", "composites", "positions", "text", "contained")
+"""The index rows that lie in tables of their own, in the order of a resource's `digests`."""
+
+
+def _digest(group: Any) -> int:
     if not group:
         return 0
     return int.from_bytes(blake2b(msgspec.msgpack.encode(group), digest_size=8).digest(), "big", signed=True)

@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from fhir_server.storage import binary
 from fhir_server.storage.identities import Identities
+from fhir_server.storage.labels import Labels
 
 PREPARE_AFTER = 2
 PREPARED_MAX = 500
@@ -23,6 +24,7 @@ class Store:
         self.pool = pool
         self.keys = keys
         self.identities = Identities(pool)
+        self.labels = Labels(pool)
 
     @classmethod
     async def open(

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
 metadata = MetaData()
 rid_sequence = Sequence("rid_seq", metadata=metadata, cache=32)
@@ -168,6 +169,88 @@ Index(
     postgresql_where=idx_number.c.unit.is_not(None),
 )
 Index("idx_number_rid", idx_number.c.rid)
+
+idx_composite = Table(
+    "idx_composite",
+    metadata,
+    Column("rid", BigInteger, nullable=False),
+    Column("param", Integer, nullable=False),
+    Column("keys", ARRAY(BigInteger), nullable=False),
+    *(Column(name, Numeric) for name in ("lo", "hi")),
+    Column("unit", BigInteger),
+    *(Column(name, Numeric) for name in ("clo", "chi")),
+    Column("code", BigInteger),
+    *(Column(name, Numeric) for name in ("lo2", "hi2")),
+    *(Column(name, BigInteger) for name in ("dlo", "dhi")),
+    Column("norm", Key),
+    Column("exact", Text),
+)
+Index("idx_composite_rid", idx_composite.c.rid)
+
+idx_position = Table(
+    "idx_position",
+    metadata,
+    Column("rid", BigInteger, nullable=False),
+    Column("param", Integer, nullable=False),
+    Column("lat", Double, nullable=False),
+    Column("lon", Double, nullable=False),
+)
+Index("idx_position_latitude", idx_position.c.param, idx_position.c.lat)
+Index("idx_position_rid", idx_position.c.rid)
+
+idx_text = Table(
+    "idx_text",
+    metadata,
+    Column("rid", BigInteger, nullable=False),
+    Column("words", TSVECTOR, nullable=False),
+)
+Index("idx_text_rid", idx_text.c.rid)
+Index(
+    "idx_text_words",
+    idx_text.c.words,
+    postgresql_using="gin",
+    postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "2048"},
+)
+
+label = Table(
+    "label",
+    metadata,
+    Column("param", Integer, nullable=False),
+    Column("norm", Key, nullable=False),
+    Column("h", BigInteger, nullable=False),
+    PrimaryKeyConstraint("param", "h"),
+)
+Index("label_prefix", label.c.param, text('left(norm, 500) COLLATE "C"'))
+
+contained = Table(
+    "contained",
+    metadata,
+    Column("rid", BigInteger, primary_key=True, autoincrement=False),
+    Column("container", BigInteger, nullable=False),
+    Column("local", Key, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("pid", BigInteger),
+    Column("d0", BigInteger, nullable=False),
+    Column("d1", BigInteger, nullable=False),
+    Column("tokens", ARRAY(BigInteger), nullable=False),
+    Column("posts", ARRAY(BigInteger), nullable=False),
+    Column("present", ARRAY(Integer), nullable=False),
+)
+Index("contained_container", contained.c.container)
+Index("contained_type", contained.c.type, contained.c.rid)
+Index(
+    "contained_tokens",
+    contained.c.tokens,
+    postgresql_using="gin",
+    postgresql_with={"fastupdate": "off"},
+)
+
+epoch = Table(
+    "epoch",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
 
 secret = Table(
     "secret",

@@ -14,34 +14,28 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection
 
+from fhir_server.storage import index_rows
 from fhir_server.storage.binary import Bools, Byteas, Int2s, Int4s, Int8s, PgArray, Texts, Times
+from fhir_server.storage.index_rows import Outer
 from fhir_server.storage.read import Old
 from fhir_server.storage.rows import DELETE, POST, IndexRows, Row
 
-Edges = list[tuple[int, int]]
 _ONE_MS = timedelta(milliseconds=1)
 
 
-class Write(msgspec.Struct):
+class Write(Outer, kw_only=True):
     """One version to be written.
 
     Shape:  `old` is the row it replaces (None: a new resource); `tail` None deletes; `amends` keeps the
-            version number and the history; `pid` and `edges` are `rows`'
-            patient and edges as row numbers
+            version number and the history
     """
 
-    rid: int
     type: int
     id: str
     method: int
     tail: bytes | None
-    rows: IndexRows
-    old: Old | None = None
-    pid: int | None = None
-    edges: Edges = []
     version: int = 1
     amends: bool = False
-    digests: list[int] = []
 
     def __post_init__(self) -> None:
         self.digests = self.rows.digests()
@@ -55,19 +49,21 @@ class Write(msgspec.Struct):
 
 def created(rid: int, type_: int, id_: str, tail: bytes, rows: IndexRows, method: int = POST) -> Write:
     """Return the write of a resource that is new."""
-    return Write(rid, type_, id_, method, tail, rows)
+    return Write(rid, rows, type=type_, id=id_, method=method, tail=tail)
 
 
 def replaced(old: Old, tail: bytes, rows: IndexRows, method: int) -> Write:
     """Return the write of the version after `old`."""
-    return Write(old.rid, old.type, old.id, method, tail, rows, old, version=old.version + 1)
+    return Write(
+        old.rid, rows, type=old.type, id=old.id, method=method, tail=tail, old=old, version=old.version + 1
+    )
 
 
 def deleted(old: Old) -> Write:
     """Return the write of a deletion: a version without content that nothing finds."""
-    return Write(
-        old.rid, old.type, old.id, DELETE, None, IndexRows(), old, pid=old.pid, version=old.version + 1
-    )
+    gone = replaced(old, b"", IndexRows(), DELETE)
+    gone.tail, gone.pid = None, old.pid
+    return gone
 
 
 def amended(first: Write, row: Row, tail: bytes, rows: IndexRows) -> Write:
@@ -79,9 +75,9 @@ def amended(first: Write, row: Row, tail: bytes, rows: IndexRows) -> Write:
         posts=first.rows.posts,
         digests=first.digests,
     )
-    return Write(
-        first.rid, first.type, first.id, first.method, tail, rows, before, version=row.version, amends=True
-    )
+    again = replaced(before, tail, rows, first.method)
+    again.version, again.amends = row.version, True
+    return again
 
 
 async def apply(
@@ -109,7 +105,7 @@ def _statement(writes: Sequence[Write], now: datetime | None) -> tuple[bytes, li
         if group:
             parts.append(name)
             values += _resource_columns(group, now)
-    for name, columns in (*_removals(moved), *_additions(writes)):
+    for name, columns in (*index_rows.removals(moved), *index_rows.additions(writes)):
         if columns is not None:
             parts.append(name)
             values += columns
@@ -156,76 +152,6 @@ def _moment(write: Write, now: datetime | None) -> datetime | None:
     return now
 
 
-def _changed(write: Write, group: int) -> bool:
-    """Whether the index rows of a digest group differ from what is stored."""
-    old = write.old
-    return old is None or not old.digests or old.digests[group] != write.digests[group]
-
-
-def _reposted(write: Write) -> bool:
-    old = write.old
-    return old is None or (old.posts, old.d0, old.pid) != (write.rows.posts, write.rows.d0, write.pid)
-
-
-Part = tuple[str, list[PgArray] | None]
-GROUPS = ("strings", "dates", "numbers", "edges")
-
-
-def _removals(moved: Sequence[Write]) -> list[Part]:
-    """Return the parts that remove index rows which `moved` no longer have."""
-    parts: list[Part] = []
-    posts = [(w.rid, h, w.old.d0) for w in moved if w.old and _reposted(w) for h in w.old.posts]
-    parts.append(("-posts", _columns(posts, Int8s, Int8s, Int8s)))
-    for number, name in enumerate(GROUPS):
-        stale = [
-            w.rid for w in moved if w.old and w.old.digests and w.old.digests[number] and _changed(w, number)
-        ]
-        parts.append(("-" + name, [Int8s(stale)] if stale else None))
-    return parts
-
-
-def _additions(writes: Sequence[Write]) -> list[Part]:
-    """Return the parts that add index rows."""
-    posts = [(w.rid, h, w.pid, w.rows.d0) for w in writes if _reposted(w) for h in w.rows.posts]
-    strings, dates, numbers, edges = (
-        [w for w in writes if _changed(w, number)] for number in range(len(GROUPS))
-    )
-    text = _text_or_none
-    return [
-        ("+posts", _columns(posts, Int8s, Int8s, Int8s, Int8s)),
-        (
-            "+strings",
-            _columns([(w.rid, *row) for w in strings for row in w.rows.strings], Int8s, Int4s, Texts, Texts),
-        ),
-        (
-            "+dates",
-            _columns([(w.rid, *row) for w in dates for row in w.rows.dates], Int8s, Int4s, Int8s, Int8s),
-        ),
-        (
-            "+numbers",
-            _columns(
-                [
-                    (w.rid, n.param, str(n.lo), str(n.hi), n.unit, text(n.clo), text(n.chi), n.code)
-                    for w in numbers
-                    for n in w.rows.numbers
-                ],
-                *(Int8s, Int4s, Texts, Texts, Int8s, Texts, Texts, Int8s),
-            ),
-        ),
-        ("+edges", _columns([(w.rid, *edge) for w in edges for edge in w.edges], Int8s, Int4s, Int8s)),
-    ]
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _columns(rows: list[Any], *kinds: type[Any]) -> list[PgArray] | None:
-    if not rows:
-        return None
-    return [kind(column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
-
-
 _RESOURCE = """unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS
 w(rid, type, id, version, updated, live, method, pid, d0, d1, tail, t0, p0, e0, g0, t1, p1, e1, g1),
 (SELECT %s AS tokens, %s AS posts, %s AS present, %s AS digests OFFSET 0) a"""
@@ -249,42 +175,26 @@ INSERT INTO resource_version (rid, version, type, updated, live, method, tail)
 SELECT r.rid, r.version, r.type, r.updated, r.live, r.method, r.tail
 FROM resource r JOIN moved USING (rid) WHERE r.version > 0)""",
     "amended": _MOVED.format(before="w.version"),
-    "-posts": """no_posts AS (DELETE FROM posting p USING unnest(%s, %s, %s) AS x(rid, h, d0), moved
-WHERE p.h = x.h AND p.d0 = x.d0 AND p.rid = x.rid AND moved.rid = x.rid)""",
-    "-strings": """no_strings AS (DELETE FROM idx_string i USING unnest(%s) AS x(rid), moved
-WHERE i.rid = x.rid AND moved.rid = x.rid)""",
-    "-dates": """no_dates AS (DELETE FROM idx_date i USING unnest(%s) AS x(rid), moved
-WHERE i.rid = x.rid AND moved.rid = x.rid)""",
-    "-numbers": """no_numbers AS (DELETE FROM idx_number i USING unnest(%s) AS x(rid), moved
-WHERE i.rid = x.rid AND moved.rid = x.rid)""",
-    "-edges": """no_edges AS (DELETE FROM edge i USING unnest(%s) AS x(rid), moved
-WHERE i.src = x.rid AND moved.rid = x.rid)""",
-    "+posts": """posts AS (INSERT INTO posting (rid, h, pid, d0)
-SELECT x.* FROM unnest(%s, %s, %s, %s) AS x(rid, h, pid, d0) JOIN done USING (rid))""",
-    "+strings": """strings AS (INSERT INTO idx_string (rid, param, norm, exact)
-SELECT x.* FROM unnest(%s, %s, %s, %s) AS x(rid, param, norm, exact) JOIN done USING (rid))""",
-    "+dates": """dates AS (INSERT INTO idx_date (rid, param, lo, hi)
-SELECT x.* FROM unnest(%s, %s, %s, %s) AS x(rid, param, lo, hi) JOIN done USING (rid))""",
-    "+numbers": """numbers AS (INSERT INTO idx_number (rid, param, lo, hi, unit, clo, chi, code)
-SELECT x.rid, x.param, x.lo::numeric, x.hi::numeric, x.unit, x.clo::numeric, x.chi::numeric, x.code
-FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s) AS x(rid, param, lo, hi, unit, clo, chi, code) JOIN done USING (rid))""",
-    "+edges": """edges AS (INSERT INTO edge (src, param, dst)
-SELECT x.* FROM unnest(%s, %s, %s) AS x(src, param, dst) JOIN done ON done.rid = x.src)""",
+    **index_rows.SQL,
 }
 
 
 _RESOURCES = {"new", "moved", "amended"}
+_INNER = "held AS (SELECT rid FROM done UNION ALL SELECT rid FROM inner_rows)"
 
 
 @cache
 def _text(parts: tuple[str, ...]) -> bytes:
     """Return the statement made of `parts`; there are few shapes, so that each is prepared once a connection."""
     pieces = []
+    inner = "+contained" in parts
     for position, part in enumerate(parts):
-        pieces.append(_SQL[part])
+        pieces.append(_SQL[part] if inner else _SQL[part].replace("JOIN held", "JOIN done held"))
         if part in _RESOURCES and not _RESOURCES.intersection(parts[position + 1 :]):
             made = ["moved" if name == "amended" else name for name in parts[: position + 1]]
             pieces.append(
                 "done AS (" + " UNION ALL ".join(f"SELECT rid, updated FROM {name}" for name in made) + ")"
             )
+        if part == "+contained":
+            pieces.append(_INNER)
     return ("WITH " + ", ".join(pieces) + " SELECT rid, updated FROM done").encode()

@@ -1,0 +1,84 @@
+"""Search: composites, positions, full text, labels of codes, contained resources; epochs and reindexing."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+TABLES = """
+CREATE TABLE idx_composite (
+    rid BIGINT NOT NULL,
+    param INTEGER NOT NULL,
+    keys BIGINT[] NOT NULL,
+    lo NUMERIC,
+    hi NUMERIC,
+    unit BIGINT,
+    clo NUMERIC,
+    chi NUMERIC,
+    code BIGINT,
+    lo2 NUMERIC,
+    hi2 NUMERIC,
+    dlo BIGINT,
+    dhi BIGINT,
+    norm TEXT COLLATE "C",
+    exact TEXT
+);
+CREATE INDEX idx_composite_rid ON idx_composite (rid);
+
+CREATE TABLE idx_position (
+    rid BIGINT NOT NULL,
+    param INTEGER NOT NULL,
+    lat DOUBLE PRECISION NOT NULL,
+    lon DOUBLE PRECISION NOT NULL
+);
+CREATE INDEX idx_position_latitude ON idx_position (param, lat);
+CREATE INDEX idx_position_rid ON idx_position (rid);
+
+CREATE TABLE idx_text (rid BIGINT NOT NULL, words TSVECTOR NOT NULL);
+CREATE INDEX idx_text_rid ON idx_text (rid);
+CREATE INDEX idx_text_words ON idx_text USING gin (words) WITH (fastupdate = on, gin_pending_list_limit = 2048);
+
+CREATE TABLE label (
+    param INTEGER NOT NULL,
+    norm TEXT COLLATE "C" NOT NULL,
+    h BIGINT NOT NULL,
+    PRIMARY KEY (param, h)
+);
+CREATE INDEX label_prefix ON label (param, left(norm, 500) COLLATE "C");
+
+CREATE TABLE contained (
+    rid BIGINT PRIMARY KEY,
+    container BIGINT NOT NULL,
+    local TEXT COLLATE "C" NOT NULL,
+    type SMALLINT NOT NULL,
+    pid BIGINT,
+    d0 BIGINT NOT NULL,
+    d1 BIGINT NOT NULL,
+    tokens BIGINT[] NOT NULL,
+    posts BIGINT[] NOT NULL,
+    present INTEGER[] NOT NULL
+);
+CREATE INDEX contained_container ON contained (container);
+CREATE INDEX contained_type ON contained (type, rid);
+CREATE INDEX contained_tokens ON contained USING gin (tokens) WITH (fastupdate = off);
+
+CREATE TABLE epoch (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
+INSERT INTO epoch (name, value) VALUES ('search', 1), ('terminology', 1);
+"""
+
+NAMES = ("epoch", "contained", "label", "idx_text", "idx_position", "idx_composite")
+
+
+def upgrade() -> None:
+    """Create what search needs beyond the first floor."""
+    op.execute(TABLES)
+
+
+def downgrade() -> None:
+    """Remove it again."""
+    for name in NAMES:
+        op.execute(f"DROP TABLE {name}")
