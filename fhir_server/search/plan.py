@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from fhir_server.search.frequency import FREQUENCIES
 from fhir_server.search.registry import Param
-from fhir_server.search.sql import SEVERAL_KEYS, Patients, Sql, Test, all_of, any_of, never
+from fhir_server.search.sql import SEVERAL_KEYS, Patients, Sql, Test, all_of, any_of, flat, never
 from fhir_server.storage.rows import type_number
 
 BY_ID = 0
@@ -69,6 +69,7 @@ def source(
 
     Shape:  without `row` only their numbers matter; `dated` says that they are wanted in order of date
     """
+    tests = flat(tests)
     patients = next((test for test in tests if test.patients), None)
     post = next(
         (test for test in tests if len(test.postings) == 1 and test.postings[0][0] == test.postings[0][1]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from fhir_server.search.sql import Test
+from fhir_server.search.sql import Test, flat
 from fhir_server.storage.rows import Row
 from resources.codec.json import parse_json
 
@@ -19,7 +19,7 @@ Found = TypeVar("Found", bound=Row)
 
 def true_matches(tests: Sequence[Test], rows: list[Found]) -> list[Found]:
     """Return those of `rows` in which, for every test with needles, one of these occurs."""
-    for test in tests:
+    for test in flat(tests):
         if test.needles:
             needles = [needle.encode() for needle in test.needles]
             rows = [row for row in rows if _occurs(needles, row) or _spelled(test.needles, row)]

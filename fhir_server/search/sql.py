@@ -71,7 +71,8 @@ class Test:
             cheapest `rank` first: `rids` lists row numbers, `tokens` are looked up under GIN (any of them),
             `postings` are ranges of posting keys (any of them), `patients` restrict by `pid`;
             `needles` are texts of which one occurs in what is stored of every true match;
-            `newest` says that matches lie at the late end of the main date (True) or at the early one (False)
+            `newest` says that matches lie at the late end of the main date (True) or at the early one (False);
+            `parts` are the tests that a conjunction is made of: whoever looks for a leading one looks at these
     """
 
     where: RowClause
@@ -82,6 +83,7 @@ class Test:
     patients: Patients | None = None
     needles: tuple[str, ...] = ()
     newest: bool | None = None
+    parts: tuple[Test, ...] = ()
 
 
 SEVERAL_KEYS = 45
@@ -97,7 +99,21 @@ def never() -> Test:
 
 def negated(test: Test) -> Test:
     """Return the test that exactly the rows pass which fail `test`; it can only filter."""
-    return Test(lambda sql, row: f"NOT ({test.where(sql, row)})")
+    return Test(lambda sql, row: f"({test.where(sql, row)}) IS NOT TRUE")
+
+
+def conjunction(tests: Sequence[Test]) -> Test:
+    """Return the test that rows pass which pass all of `tests` (not empty); each of them can still lead."""
+    if len(tests) == 1:
+        return tests[0]
+    return Test(
+        lambda sql, row: all_of([f"({test.where(sql, row)})" for test in tests]), parts=tuple(flat(tests))
+    )
+
+
+def flat(tests: Sequence[Test]) -> list[Test]:
+    """Return `tests` with the parts of conjunctions in their place."""
+    return [part for test in tests for part in (test.parts or (test,))]
 
 
 def any_of(conditions: Sequence[str]) -> str:

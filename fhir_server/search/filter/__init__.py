@@ -1,0 +1,1 @@
+"""`_filter`: an expression over search parameters; text → syntax tree → tests."""
