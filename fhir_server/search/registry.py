@@ -5,8 +5,8 @@ The tables below say where the values of a parameter live; everything else follo
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 from fhir_server.search.paths import Path, UnreadableError, paths
 from fhir_server.storage.rows import param_id
@@ -116,7 +116,8 @@ class Param:
     Shape:  `place`: column | post | token | string | main | date | number | reference | refused;
             `parts` are the places to look in: its own, or those of the parameters that it is the union of;
             `reason` says why it is refused; `computed` that the FHIRPath engine evaluates it;
-            `covered` are the elements of its HumanName or Address that other parameters file
+            `covered` are the elements of its HumanName or Address that other parameters file;
+            `custom` that a stored SearchParameter defines it, `url` being its address
     """
 
     type: str
@@ -132,6 +133,8 @@ class Param:
     stored: bool = True
     computed: bool = False
     covered: frozenset[str] = frozenset()
+    url: str = ""
+    custom: bool = False
 
     @property
     def narrowed(self) -> bool:
@@ -150,9 +153,28 @@ class TypeSearch:
     by_id: dict[int, Param] = field(default_factory=dict)
 
 
-@cache
+_custom: dict[str, tuple[SearchParam, ...]] = {}
+_made: dict[str, TypeSearch] = {}
+
+
 def registry(type_name: str) -> TypeSearch:
     """Return what search knows of a resource type; raises KeyError where there is no such type."""
+    found = _made.get(type_name)
+    if found is None:
+        found = _made[type_name] = _make(type_name, _custom.get(type_name, ()))
+    return found
+
+
+def install(custom: Mapping[str, tuple[SearchParam, ...]]) -> None:
+    """Let `custom` {resource type: definitions} be the parameters that are served beside the official ones."""
+    for name in [*_custom, *custom]:
+        if _custom.get(name) != custom.get(name):
+            _made.pop(name, None)
+    _custom.clear()
+    _custom.update(custom)
+
+
+def _make(type_name: str, custom: Sequence[SearchParam]) -> TypeSearch:
     official = definitions().search_params(type_name)
     read = {code: _read(type_name, param) for code, param in official.items()}
     patient_path = _patient_path(read)
@@ -162,6 +184,8 @@ def registry(type_name: str) -> TypeSearch:
     params = {
         code: _place(param, unions.get(code, ()), files, patient_path, main) for code, param in read.items()
     }
+    for one in custom:
+        params[one.code] = _place_custom(_read_custom(type_name, one), read, files, patient_path)
     by_id = {param.id: param for param in params.values()}
     if len(by_id) != len(params):
         raise RuntimeError(f"two search parameters of {type_name} have the same number")
@@ -173,7 +197,14 @@ def registry(type_name: str) -> TypeSearch:
 def _read(type_name: str, official: SearchParam) -> Param:
     code, kind = official.code, official.type
     param = Param(
-        type_name, code, kind, official.expression, param_id(type_name, code), "", targets=official.targets
+        type_name,
+        code,
+        kind,
+        official.expression,
+        param_id(type_name, code),
+        "",
+        targets=official.targets,
+        url=official.url,
     )
     if code in REFUSED_CODES or kind in REFUSED_KINDS:
         return _refused(param, REFUSED_KINDS.get(kind, REFUSED_KINDS["special"]))
@@ -186,6 +217,21 @@ def _read(type_name: str, official: SearchParam) -> Param:
     if not found:
         return _refused(param, "R4's expression for this parameter names another type")
     return _with(param, paths=found, targets=_targets(official, found))
+
+
+def _read_custom(type_name: str, own: SearchParam) -> Param:
+    """Return a stored parameter; its number follows its meaning, so that rows of another one are never taken for its."""
+    number = param_id(type_name, f"{own.code}={own.type} {own.expression} {own.components}")
+    param = _read(type_name, own)
+    return _with(param, id=number, custom=True)
+
+
+def _place_custom(
+    param: Param, read: dict[str, Param], files: dict[str, dict[str, Param]], patient_path: str
+) -> Param:
+    """Return a stored parameter in its place: answered by official ones where it reads the same, never the reverse."""
+    union = _unions({**read, param.code: param}).get(param.code, ())
+    return _place(param, union, {**files, param.code: {}}, patient_path, "")
 
 
 def _computed(param: Param) -> Param:
