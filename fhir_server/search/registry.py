@@ -6,8 +6,9 @@ The tables below say where the values of a parameter live; everything else follo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from fhir_server.search.param import Param, Part, TypeSearch
+from fhir_server.search.fitting import fitted
 from fhir_server.search.paths import Path, UnreadableError, paths
 from fhir_server.storage.rows import param_id
 from resources import fhirpath
@@ -78,7 +79,6 @@ REFUSED_CODES = {
     "_content",
     "_text",
     "_query",
-    "_filter",
     "_list",
     "_contained",
     "_containedType",
@@ -92,65 +92,6 @@ _WHOLES = {("HumanName",), ("Address",)}
 
 COLUMNS = {"_id", "_lastUpdated"}
 """Parameters that are columns of the resource's own row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One place that answers a parameter: the number its values are filed under, and what they are narrowed to.
-
-    Shape:  `resolves` keeps references to one resource type only; `patient` says that references to a Patient are
-            the row's `pid`, not edges; `post` that its tokens are postings
-    """
-
-    id: int
-    path: str
-    resolves: str = ""
-    patient: bool = False
-    post: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """One search parameter of one resource type.
-
-    Shape:  `place`: column | post | token | string | main | date | number | reference | refused;
-            `parts` are the places to look in: its own, or those of the parameters that it is the union of;
-            `reason` says why it is refused; `computed` that the FHIRPath engine evaluates it;
-            `covered` are the elements of its HumanName or Address that other parameters file;
-            `custom` that a stored SearchParameter defines it, `url` being its address
-    """
-
-    type: str
-    code: str
-    kind: str
-    expression: str
-    id: int
-    place: str
-    paths: tuple[Path, ...] = ()
-    parts: tuple[Part, ...] = ()
-    targets: tuple[str, ...] = ()
-    reason: str = ""
-    stored: bool = True
-    computed: bool = False
-    covered: frozenset[str] = frozenset()
-    url: str = ""
-    custom: bool = False
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether it takes only references to some type from what another parameter files."""
-        return not self.stored and any(part.resolves for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class TypeSearch:
-    """Everything search knows of one resource type."""
-
-    name: str
-    params: dict[str, Param]
-    main: Param | None
-    patient_path: str
-    by_id: dict[int, Param] = field(default_factory=dict)
 
 
 _custom: dict[str, tuple[SearchParam, ...]] = {}
@@ -223,6 +164,10 @@ def _read_custom(type_name: str, own: SearchParam) -> Param:
     """Return a stored parameter; its number follows its meaning, so that rows of another one are never taken for its."""
     number = param_id(type_name, f"{own.code}={own.type} {own.expression} {own.components}")
     param = _read(type_name, own)
+    if param.paths:
+        found = fitted(own.type, param.paths)
+        reason = f"its expression finds no values that a parameter of type {own.type} takes"
+        param = _with(param, paths=found) if found else _refused(param, reason)
     return _with(param, id=number, custom=True)
 
 
@@ -350,3 +295,15 @@ def _part(param: Param, filer: Param, patient_path: str) -> Part:
     carried = param.kind == "reference" and len(filer.paths) == 1 and text == patient_path
     posted = filer.code in POSTED.get(param.type, ())
     return Part(filer.id, text, resolves.pop() if len(resolves) == 1 else "", carried, posted)
+
+__all__ = [
+    "COLUMNS",
+    "MAIN_DATE",
+    "POSTED",
+    "REFUSED_CODES",
+    "Param",
+    "Part",
+    "TypeSearch",
+    "install",
+    "registry",
+]
