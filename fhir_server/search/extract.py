@@ -7,14 +7,11 @@ from functools import cache, partial
 from typing import Any
 
 from fhir_server.search.params import date, number, quantity, reference, string, token, uri
-from fhir_server.search.paths import Path, Step
 from fhir_server.search.registry import POSTED, Param, registry
 from fhir_server.search.sink import Sink
+from fhir_server.search.walk import Take, each, walk
 from fhir_server.storage.rows import IndexRows
 from resources import fhirpath
-
-Take = Callable[[Any, Sink], None]
-"""Takes one JSON value and puts what follows from it into the sink."""
 
 Indexer = Callable[[int, Any, str, Sink], None]
 
@@ -55,9 +52,9 @@ def _plan(type_name: str) -> tuple[dict[str, tuple[Take, ...]], tuple[Take, ...]
             carried = len(param.paths) == 1 and path.unfiltered == known.patient_path
             leaf = partial(_indexer(param, carried), param.id)
             if path.steps[0].kind != "get":
-                whole.append(_walk(path, 0, type_name, leaf))
+                whole.append(walk(path, 0, type_name, leaf))
             for key, name in path.steps[0].keys:
-                by_key.setdefault(key, []).append(_many(path.steps[0].many, _walk(path, 1, name, leaf)))
+                by_key.setdefault(key, []).append(each(path.steps[0].many, walk(path, 1, name, leaf)))
     return {key: tuple(takes) for key, takes in by_key.items()}, tuple(whole)
 
 
@@ -98,69 +95,3 @@ def _computed(param: Param) -> Take:
             leaf(param.id, found.value, found.type_name, sink)
 
     return take
-
-
-def _walk(path: Path, position: int, type_name: str, leaf: Callable[[Any, str, Sink], None]) -> Take:
-    """Return what takes a value through the steps of `path` from `position` on, to the leaf."""
-    if position == len(path.steps):
-        return lambda value, sink: leaf(value, type_name, sink)
-    step = path.steps[position]
-    if step.kind == "get":
-        branches = tuple(
-            (key, _many(step.many, _walk(path, position + 1, name, leaf))) for key, name in step.keys
-        )
-        return _one_key(*branches[0]) if len(branches) == 1 else _keys(branches)
-    here = "Extension" if step.kind == "extension" else type_name
-    return _filter(step, _walk(path, position + 1, here, leaf))
-
-
-def _many(many: bool, take: Take) -> Take:
-    if not many:
-        return take
-
-    def each(values: Any, sink: Sink) -> None:
-        for value in values:
-            if value is not None:
-                take(value, sink)
-
-    return each
-
-
-def _one_key(key: str, take: Take) -> Take:
-    def get(node: Any, sink: Sink) -> None:
-        value = node.get(key)
-        if value is not None:
-            take(value, sink)
-
-    return get
-
-
-def _keys(branches: tuple[tuple[str, Take], ...]) -> Take:
-    def get(node: Any, sink: Sink) -> None:
-        for key, take in branches:
-            value = node.get(key)
-            if value is not None:
-                take(value, sink)
-
-    return get
-
-
-def _filter(step: Step, take: Take) -> Take:
-    def where(node: Any, sink: Sink) -> None:
-        if node.get(step.name) == step.value:
-            take(node, sink)
-
-    def resolves(node: Any, sink: Sink) -> None:
-        if reference.named_type(node) == step.value:
-            take(node, sink)
-
-    def extension(node: Any, sink: Sink) -> None:
-        for child in node.get("extension", ()):
-            if child.get("url") == step.value:
-                take(child, sink)
-
-    def at(nodes: Any, sink: Sink) -> None:
-        if len(nodes) > int(step.value):
-            take(nodes[int(step.value)], sink)
-
-    return {"where": where, "resolves": resolves, "extension": extension, "at": at}[step.kind]
