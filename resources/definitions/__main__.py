@@ -7,12 +7,14 @@ from pathlib import Path
 
 from resources.definitions import cache_file, save
 from resources.definitions.compiler import compile_package
+from resources.definitions.vocabulary import save_vocabulary
 
 
 def main(source: str) -> None:
     """Compile `source` and say where the result lies."""
     package = compile_package(Path(source))
     save(package, cache_file())
+    save_vocabulary(Path(source))
     print(
         f"{package.name} {package.version}: {len(package.types)} types, {len(package.search)} search parameters"
     )

@@ -1,0 +1,81 @@
+"""R4's own code systems and value sets, kept beside the compiled definitions and read one by one when asked for.
+
+Source: hl7.fhir.r4.core 4.0.1; only what says which codes there are (no definitions, designations, narrative)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from resources.definitions import cache_file
+from resources.definitions.package import read_package
+
+Json = dict[str, Any]
+
+FORMAT = 1
+"""Raised whenever the content of the file changes shape."""
+
+_KEPT: Mapping[str, tuple[str, ...]] = {
+    "CodeSystem": (
+        *("url", "version", "status", "content", "caseSensitive", "hierarchyMeaning"),
+        *("property", "concept"),
+    ),
+    "ValueSet": ("url", "version", "status", "compose", "expansion"),
+}
+_DROPPED = frozenset({"definition", "designation", "description", "extension", "text"})
+
+
+def vocabulary_file() -> Path:
+    """Return where the file lies: beside the compiled definitions."""
+    compiled = cache_file()
+    return compiled.with_name(f"hl7.fhir.r4.core-4.0.1.vocabulary.{FORMAT}.msgpack")
+
+
+def save_vocabulary(package: Path) -> None:
+    """Write the vocabulary of the package file at `package`, whole or not at all."""
+    found: dict[str, dict[str, bytes]] = {kind: {} for kind in _KEPT}
+    for resource in read_package(package):
+        kind = resource.get("resourceType", "")
+        if kind in _KEPT and "url" in resource:
+            kept = {name: resource[name] for name in ("resourceType", *_KEPT[kind]) if name in resource}
+            found[kind][resource["url"]] = msgspec.json.encode(_lean(kept))
+    path = vocabulary_file()
+    draft = path.with_suffix(".tmp")
+    draft.write_bytes(msgspec.msgpack.encode(found))
+    draft.replace(path)
+
+
+def _lean(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lean(child) for key, child in value.items() if key not in _DROPPED}
+    if isinstance(value, list):
+        return [_lean(child) for child in value]
+    return value
+
+
+@cache
+def _vocabulary() -> dict[str, dict[str, bytes]]:
+    try:
+        data = vocabulary_file().read_bytes()
+    except FileNotFoundError:
+        return {kind: {} for kind in _KEPT}
+    return msgspec.msgpack.decode(data, type=dict[str, dict[str, bytes]])
+
+
+def published(kind: str, url: str, version: str = "") -> Json | None:
+    """Return R4's own CodeSystem or ValueSet with that url (and version), None where there is none."""
+    data = _vocabulary()[kind].get(url)
+    if data is None:
+        return None
+    resource: Json = msgspec.json.decode(data)
+    return resource if version in ("", resource.get("version", "")) else None
+
+
+def published_urls(kind: str) -> Iterable[str]:
+    """Return the urls of all of R4's own resources of a kind."""
+    return _vocabulary()[kind].keys()
