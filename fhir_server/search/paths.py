@@ -7,7 +7,7 @@ value, and whether two parameters read the same element.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal as Kind
 
@@ -69,6 +69,14 @@ class UnreadableError(Exception):
     """The expression is more than a path: the FHIRPath engine evaluates it."""
 
 
+class _SeveralError(UnreadableError):
+    """A step means something else in each of the types before it: each has to be walked for itself."""
+
+    def __init__(self, owners: Iterable[str]) -> None:
+        self.owners = tuple(owners)
+        super().__init__()
+
+
 def paths(type_name: str, expression: str) -> tuple[Path, ...]:
     """Return the alternatives of `expression` that start at `type_name`; raises UnreadableError."""
     tree = parse(expression)
@@ -100,8 +108,35 @@ def _path(type_name: str, tree: Expr) -> Iterable[Path]:
     start = _start(tree)
     if definitions().is_resource(start) and start != type_name:
         return ()
-    path = _walk(type_name, tree)
-    return (replace(path, text="".join(map(_text, path.steps))),) if path.steps else ()
+    return [
+        replace(path, text="".join(map(_text, path.steps))) for path in _each(type_name, tree) if path.steps
+    ]
+
+
+def _each(type_name: str, tree: Expr) -> list[Path]:
+    """Return the path of `tree`, or those of the types that a step of it has to be told apart by."""
+    try:
+        return [_walk(type_name, tree)]
+    except _SeveralError as several:
+        return [
+            path
+            for owner in several.owners
+            if (apart := _apart(type_name, tree, owner)) is not None
+            for path in _each(type_name, apart)
+        ]
+
+
+def _apart(type_name: str, tree: Expr, owner: str) -> Expr | None:
+    """Return `tree` with the first step that several types understand differently held to one of them."""
+    match tree:
+        case Member(base=base) | Call(base=base) if base is not None:
+            try:
+                _walk(type_name, base)
+            except _SeveralError:
+                below = _apart(type_name, base, owner)
+                return replace(tree, base=below) if below is not None else None
+            return replace(tree, base=TypeTest("ofType", base, "", owner))
+    return None
 
 
 def _start(tree: Expr) -> str:
@@ -136,13 +171,36 @@ def _walk(type_name: str, tree: Expr) -> Path:
 
 
 def _get(path: Path, type_name: str, name: str) -> Path:
+    """Return `path` with one step more, from those of its types that have the element (`value.code`: codings alone).
+
+    A choice may also be named as JSON does (`valueDateTime`), which published parameters do.
+    """
     owners = path.types or (type_name,)
-    found = [definitions().type(owner).elements.get(name) for owner in owners]
-    elements = [element for element in found if element is not None]
-    if not elements:
+    known = {owner: definitions().type(owner) for owner in owners}
+    found = {owner: each.elements[name] for owner, each in known.items() if name in each.elements}
+    keys = [key for element in found.values() for key in element.json_keys()]
+    if not found:
+        written = {owner: each.by_json[name] for owner, each in known.items() if name in each.by_json}
+        found = {owner: element for owner, (element, _) in written.items()}
+        keys = [(name, code) for _, code in written.values()]
+    if not found:
         raise UnreadableError
-    keys = tuple(dict.fromkeys(key for element in elements for key in element.json_keys()))
-    return Path((*path.steps, Step("get", keys, elements[0].many)), elements[0], path.text)
+    if len({key for key, _ in keys}) < len(set(keys)):
+        raise _SeveralError(found)
+    element = next(iter(found.values()))
+    step = Step("get", tuple(dict.fromkeys(keys)), element.many)
+    return Path((*_narrowed(path.steps, found), step), element, path.text)
+
+
+def _narrowed(steps: tuple[Step, ...], owners: Container[str]) -> tuple[Step, ...]:
+    """Return `steps` with the last element that was stepped to held to the types `owners`."""
+    for place in range(len(steps) - 1, -1, -1):
+        if steps[place].kind == "get":
+            keys = tuple((key, name) for key, name in steps[place].keys if name in owners)
+            return (*steps[:place], replace(steps[place], keys=keys), *steps[place + 1 :])
+        if steps[place].kind == "extension":
+            break
+    return steps
 
 
 def _as(path: Path, name: str) -> Path:

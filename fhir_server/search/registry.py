@@ -251,8 +251,14 @@ def _filer(param: Param, path: Path, read: dict[str, Param]) -> Param | None:
     return best
 
 
-def _rank(param: Param) -> tuple[int, bool, int, str]:
-    return len(param.paths), any(path.resolves for path in param.paths), len(param.code), param.code
+def _rank(param: Param) -> tuple[bool, int, bool, int, str]:
+    return (
+        param.custom,
+        len(param.paths),
+        any(path.resolves for path in param.paths),
+        len(param.code),
+        param.code,
+    )
 
 
 def _covered(param: Param, read: dict[str, Param], unions: dict[str, tuple[Param, ...]]) -> dict[str, Param]:
@@ -295,6 +301,7 @@ def _part(param: Param, filer: Param, patient_path: str) -> Part:
     carried = param.kind == "reference" and len(filer.paths) == 1 and text == patient_path
     posted = filer.code in POSTED.get(param.type, ())
     return Part(filer.id, text, resolves.pop() if len(resolves) == 1 else "", carried, posted)
+
 
 __all__ = [
     "COLUMNS",
