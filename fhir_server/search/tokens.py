@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fhir_server.search.sql import SEVERAL_KEYS, Ranges, Sql, Test, any_of, never
+from fhir_server.search.sql import SEVERAL_KEYS, Ranges, Sql, Test, any_of, never, unweighed
 
 
 def token_test(
@@ -17,7 +17,7 @@ def token_test(
         return never()
 
     def where(sql: Sql, row: str) -> str:
-        return any_of(_token_clause(sql, row, tokens) + _posting_clauses(sql, row, ranges))
+        return unweighed(any_of(_token_clause(sql, row, tokens) + _posting_clauses(sql, row, ranges)))
 
     def rids(sql: Sql) -> str:
         found = []
@@ -39,7 +39,7 @@ def _token_clause(sql: Sql, row: str, tokens: Sequence[int]) -> list[str]:
         return []
     if len(tokens) == 1:
         return [f"{sql.big(tokens[0])} = ANY({row}.tokens)"]
-    return [f"({row}.tokens && {sql.bigs(tokens)}) IS TRUE"]
+    return [f"{row}.tokens && {sql.bigs(tokens)}"]
 
 
 def _posting_clauses(sql: Sql, row: str, ranges: Ranges) -> list[str]:
