@@ -43,6 +43,10 @@ TESTS: dict[str, Callable[[Param, str, Sequence[str]], Test]] = {
 }
 
 
+EXPRESSIONS: dict[str, Callable[[TypeSearch, str], Test]] = {}
+"""Parameters whose value is an expression over others, by code; their packages put them here."""
+
+
 def read(known: TypeSearch, name: str, value: str) -> Test | None:
     """Return the test that a parameter asks for, None where the type has no such parameter.
 
@@ -54,6 +58,8 @@ def read(known: TypeSearch, name: str, value: str) -> Test | None:
         return _has(known, name, value)
     head, dot, rest = name.partition(".")
     code, _, modifier = head.partition(":")
+    if code in EXPRESSIONS and name == code:
+        return EXPRESSIONS[code](known, value)
     param = known.params.get(code)
     if param is None:
         if code in REFUSED_CODES:

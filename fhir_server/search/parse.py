@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 
 from fhir_server.search import criteria, include
 from fhir_server.search.context import Context
+from fhir_server.search.filter.tests import read as read_filter
 from fhir_server.search.query import Query, SortKey
 from fhir_server.search.registry import TypeSearch, registry
 from resources.definitions import definitions
 from resources.outcome import FhirError, Issue
+
+criteria.EXPRESSIONS["_filter"] = read_filter
 
 CURSOR = "_cursor"
 SORTABLE = frozenset({"column", "main", "date", "number", "string"})

@@ -104,6 +104,14 @@ def source(
     return found
 
 
+def lead(test: Test) -> int | None:
+    """Return the rank at which a test finds rows by itself, None where it can only filter."""
+    parts = flat([test])
+    ranks = [part.rank for part in parts if _leads(part)]
+    ranks += [_ARRAYS for part in parts if part.patients or part.postings]
+    return min(ranks, default=None)
+
+
 def _leads(test: Test) -> bool:
     """Whether a test can be where the rows come from."""
     if test.rank == BY_ID:

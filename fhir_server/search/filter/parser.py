@@ -66,7 +66,9 @@ class _Reader:
         found = self.text[self.position : self.position + 20]
         there = f"'{found}'" if found else "nothing more"
         return FhirError(
-            400, "invalid", f"'_filter', character {self.position + 1}: {wanted} expected, but there is {there}"
+            400,
+            "invalid",
+            f"'_filter', character {self.position + 1}: {wanted} expected, but there is {there}",
         )
 
     def _one(self, depth: int) -> Filter:

@@ -190,7 +190,7 @@ def exact_hashes(param: int, parts: list[str], prefix: str) -> list[int]:
 
 def _plain_hashes(param: Param, part: Part, name: str, value: str, parts: list[str]) -> list[int]:
     if name == "code" and len(parts) == 2:
-        return [_plain(part.id, code) for code in _codes_of(param, part, *parts)]
+        return [_plain(part.id, code) for code in codes_of(param, part, *parts)]
     others = len(leaf_types(param)) > 1  # which may have what this type cannot
     if len(parts) == 2:
         if others or name == "Extension":
@@ -206,7 +206,7 @@ def _plain_hashes(param: Param, part: Part, name: str, value: str, parts: list[s
     return [_plain(part.id, parts[0])]
 
 
-def _codes_of(param: Param, part: Part, system: str, code: str) -> list[str]:
+def codes_of(param: Param, part: Part, system: str, code: str) -> list[str]:
     """Return the codes meant by system|code or system| on elements whose system is implied by their value set."""
     found: list[str] = []
     for path in param.paths:
