@@ -10,7 +10,7 @@ from typing import Any
 
 from resources.definitions import definitions
 from resources.fhirpath.compiler import build
-from resources.fhirpath.environment import DEFAULT, Environment, Limits, Resolve
+from resources.fhirpath.environment import DEFAULT, USER, Environment, Limits, Resolve
 from resources.fhirpath.errors import evaluation_error, too_costly
 from resources.fhirpath.generate import Direct, generate_one
 from resources.fhirpath.model import is_type, kind_of
@@ -92,6 +92,19 @@ class Expression:
         """Return whether the expression yields true (as an invariant must)."""
         return self.evaluate(resource, variables=variables, resolve=resolve) == [True]
 
+    def on_element(
+        self, resource: Json, value: Any, type_name: str, index: int, limits: Limits = USER
+    ) -> Items:
+        """Return the collection that the expression finds from one element of `resource`.
+
+        Shape:  `value` of type `type_name` is the focus, `index` its place among its siblings (`$index`);
+                `%resource` is the resource
+        Errors: FhirError 400 'invalid', 'too-costly' beyond the limits
+        """
+        env = Environment(_root(resource, None), _NO_VARIABLES, None, limits)
+        env.index = index
+        return self._run(env, Node(value, kind_of(type_name)))
+
     def items(
         self,
         resource: Json,
@@ -105,9 +118,11 @@ class Expression:
         if strict:
             check(self.tree)
         root = _root(resource, type_name)
-        env = Environment(root, variables, resolve, limits, strict)
+        return self._run(Environment(root, variables, resolve, limits, strict), root)
+
+    def _run(self, env: Environment, focus: Node) -> Items:
         try:
-            return self._closure(env, [root])
+            return self._closure(env, [focus])
         except DecimalException:
             raise evaluation_error("a number out of range", self.text) from None
         except RecursionError:
