@@ -87,14 +87,15 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
     """
     if modifier == "identifier":
         return _identified(param, values)
+    refers, addressed = _holds(param, _LITERAL), _holds(param, _ADDRESS)
     targets: list[Target] = []
     elsewhere: list[str] = []
     for value in values:
         found = _target(param, modifier, unescape(value))
-        if found is None:
-            elsewhere.append(unescape(value))
-        else:
+        if found is not None and refers:
             targets.append(found)
+        if found is None or addressed:
+            elsewhere.append(unescape(value))
     if not targets:
         hashes = [found for value in elsewhere for found in uri.hashes(param, value)]
         return token_test(hashes, (), 15, elsewhere)
@@ -118,6 +119,15 @@ def _identified(param: Param, values: Sequence[str]) -> Test:
     return token_test(hashes, (), 15, ())
 
 
+_LITERAL, _ADDRESS = frozenset({"Reference", "Resource", "Extension"}), frozenset({"canonical", "uri"})
+"""Types of values that name a resource here, and of those that are compared as they are written."""
+
+
+def _holds(param: Param, types: frozenset[str]) -> bool:
+    """Whether a parameter can have values of one of `types`; a computed one, whatever it reads, refers."""
+    return any(types & set(path.types) for path in param.paths) if param.paths else "Reference" in types
+
+
 def _target(param: Param, modifier: str, text: str) -> Target | None:
     """Return what a search value refers to on this server, None where it is an address elsewhere."""
     found = local(text, Context.bases)
@@ -125,9 +135,7 @@ def _target(param: Param, modifier: str, text: str) -> Target | None:
         if modifier not in ("", found[0]):
             raise bad_value(param.code, text, f"':{modifier}' asks for a reference to {modifier}")
         return (found[0],), found[1]
-    if not _ID.match(text):
-        return None
-    if param.paths and not any({"Reference", "Resource"} & set(path.types) for path in param.paths):
+    if not _ID.match(text) or not _holds(param, _LITERAL):
         return None
     return ((modifier,) if modifier else param.targets), text
 

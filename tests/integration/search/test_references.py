@@ -46,6 +46,12 @@ WORLD = [
         "subject": ref("Patient/p1"),
         "participant": [{"individual": ref("Practitioner/d1")}, {"individual": ref("PractitionerRole/x")}],
     },
+    {
+        "resourceType": "QuestionnaireResponse",
+        "id": "qr",
+        "status": "completed",
+        "questionnaire": "Questionnaire/gcs",
+    },
     observation(
         "o1",
         "Patient/p1",
@@ -127,6 +133,8 @@ WORLD = [
         ("ActivityDefinition?depends-on=http://x/Library/a", "l1"),
         ("ActivityDefinition?depends-on=http://x/Library/a|1.0", "l1"),
         ("ActivityDefinition?depends-on=http://x/Library/a|2.0", ""),
+        ("QuestionnaireResponse?questionnaire=Questionnaire/gcs", "qr"),  # a canonical that is relative
+        ("QuestionnaireResponse?questionnaire=Questionnaire/x", ""),
         # chains
         ("Observation?patient.name=smith", "o1 o2 o5"),
         ("Observation?patient.name:exact=Smith", "o1 o2"),

@@ -1,0 +1,1 @@
+"""Official suites and data of others, held against the whole."""
