@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fhir_server.search import plan
+from fhir_server.search import plan, several
 from fhir_server.search.params import date, number, quantity, reference, string, token, uri
 from fhir_server.search.registry import REFUSED_CODES, Param, TypeSearch, registry
 from fhir_server.search.sql import Sql, Test, negated
@@ -58,7 +58,9 @@ def read(known: TypeSearch, name: str, value: str) -> Test | None:
         return _has(known, name, value)
     head, dot, rest = name.partition(".")
     code, _, modifier = head.partition(":")
-    if code in EXPRESSIONS and name == code:
+    if code in EXPRESSIONS:
+        if name != code:
+            raise FhirError(400, "not-supported", f"'{code}' takes no modifier and no chain ('{name[:100]}')")
         return EXPRESSIONS[code](known, value)
     param = known.params.get(code)
     if param is None:
@@ -79,6 +81,8 @@ def plain(param: Param, modifier: str, value: str) -> Test:
 
     Errors: 400 not-supported, value
     """
+    if param.groups:
+        return several.each(param, lambda one: plain(one, modifier, value))
     target = param.kind == "reference" and definitions().is_resource(modifier)
     if modifier and not target and (modifier not in MODIFIERS[param.kind] or param.place == "column"):
         text = f"The modifier ':{modifier[:50]}' of '{param.code}' ({param.kind}) is not supported"
@@ -110,13 +114,15 @@ def _id(values: Sequence[str]) -> Test:
 def _missing(param: Param, value: str) -> Test:
     if value not in ("true", "false"):
         raise FhirError(400, "value", f"'{value[:50]}' is no value for '{param.code}:missing': true or false")
-    ids = str(param.id) if param.narrowed else ", ".join(str(part.id) for part in param.parts)
+    ids = ", ".join(map(str, param.ids)) if param.narrowed else ", ".join(str(part.id) for part in param.parts)
     present = Test(lambda _sql, row: f"{row}.present && ARRAY[{ids}]::int[]")
     return negated(present) if value == "true" else present
 
 
 def _chain(param: Param, modifier: str, rest: str, value: str) -> Test:
     """Return the test that what the reference points to passes `rest`."""
+    if param.groups:
+        return several.each(param, lambda one: _chain(one, modifier, rest, value))
     if param.kind != "reference":
         raise FhirError(
             400, "invalid", f"'{param.code}' is no reference, so that nothing can be chained to it"
@@ -168,4 +174,4 @@ def _has(known: TypeSearch, name: str, value: str) -> Test:
     inner = read(registry(source), rest, value)
     if inner is None:
         raise FhirError(400, "invalid", f"{source} has no search parameter '{rest[:100]}'")
-    return plan.referred(param, known.name, inner)
+    return plan.referred(param, known.types, inner)
