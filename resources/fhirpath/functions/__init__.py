@@ -8,6 +8,7 @@ from resources.fhirpath.functions import (
     fhir,
     math,
     strings,
+    structure,
     utility,
 )
 from resources.fhirpath.functions.registry import FUNCTIONS, LAMBDAS, check_arity
@@ -23,5 +24,6 @@ __all__ = [
     "fhir",
     "math",
     "strings",
+    "structure",
     "utility",
 ]
