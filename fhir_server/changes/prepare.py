@@ -10,7 +10,7 @@ import msgspec
 from fhir_server.search.extract import index
 from fhir_server.storage.identities import Identities
 from fhir_server.storage.index_rows import CONTAINED, Indexed, Inner
-from fhir_server.storage.rows import IndexRows, tail, type_number
+from fhir_server.storage.rows import WITHIN, IndexRows, tail, type_number
 from fhir_server.storage.store import Store
 from fhir_server.storage.write import Write
 from resources.codec.json import parse_json
@@ -76,9 +76,7 @@ async def link(
     known = await store.identities.resolve(wanted.difference(own))
     known.update(own)
     for write, _ in pairs:
-        _settle(write, known)
-        if write.rows.contained and write.changes(CONTAINED):
-            await _settle_contained(store.identities, write, known)
+        await _settle_all(store.identities, write, known)
     await store.labels.keep(
         [label for _, prepared in pairs for rows in _all_rows(prepared.rows) for label in rows.labels]
     )
@@ -89,26 +87,42 @@ def _all_rows(rows: IndexRows) -> list[IndexRows]:
     return [rows, *(inner.rows for inner in rows.contained)]
 
 
-def _settle(one: Indexed, known: Mapping[Key, int]) -> None:
-    rows = one.rows
-    one.edges = [(param, known[type_number(type_), id_]) for param, type_, id_ in rows.edges]
-    one.pid = None if rows.patient is None else known[_patient(rows.patient)]
-
-
-async def _settle_contained(identities: Identities, write: Write, known: Mapping[Key, int]) -> None:
+async def _settle_all(identities: Identities, write: Write, known: Mapping[Key, int]) -> None:
     contained = write.rows.contained
-    rids = await identities.allocate(len(contained))
-    write.inner = [
-        Inner(rid, one.rows, container=write.rid, local=one.local, type=type_number(one.type))
-        for rid, one in zip(rids, contained, strict=True)
+    if not contained:
+        _settle(write, known, {})
+    elif write.changes(CONTAINED):
+        rids = await identities.allocate(len(contained))
+        write.inner = [
+            Inner(rid, one.rows, container=write.rid, local=one.local, type=type_number(one.type))
+            for rid, one in zip(rids, contained, strict=True)
+        ]
+        inside = {"": write.rid, **{one.local: one.rid for one in reversed(write.inner) if one.local}}
+        for one in (write, *write.inner):
+            _settle(one, known, inside)
+    else:
+        assert write.old is not None, "what is new changes"
+        write.pid = write.old.pid
+
+
+def _settle(one: Indexed, known: Mapping[Key, int], inside: Mapping[str, int]) -> None:
+    """Give `one` its edges and patient; `inside` are the row numbers of its container and of what that contains."""
+    rows = one.rows
+    one.edges = [
+        (param, inside[id_] if type_ == WITHIN else known[type_number(type_), id_])
+        for param, type_, id_ in rows.edges
     ]
-    for inner in write.inner:
-        _settle(inner, known)
+    if rows.patient is None:
+        one.pid = None
+    elif rows.patient.startswith(WITHIN):
+        one.pid = inside[rows.patient.removeprefix(WITHIN)]
+    else:
+        one.pid = known[_patient(rows.patient)]
 
 
 def _mentioned(rows: IndexRows) -> list[Key]:
-    keys = [(type_number(type_), id_) for _, type_, id_ in rows.edges]
-    if rows.patient is not None:
+    keys = [(type_number(type_), id_) for _, type_, id_ in rows.edges if type_ != WITHIN]
+    if rows.patient is not None and not rows.patient.startswith(WITHIN):
         keys.append(_patient(rows.patient))
     return keys
 
