@@ -69,7 +69,7 @@ class Asked(NamedTuple):
 def asked(code: str, text: str) -> Asked:
     """Return the reading of a number with its prefix.
 
-    Shape:  100 is [99.5, 100.5), 100.00 is [99.995, 100.005) and 1e2, as R4 has it, [95, 105)
+    Shape:  100 and 1.00e2 are [99.5, 100.5), 100.00 is [99.995, 100.005) and 1e2, as R4 has it, [95, 105)
     Errors: 400 value
     Source: http://hl7.org/fhir/R4/search.html#number
     """
@@ -79,7 +79,8 @@ def asked(code: str, text: str) -> Asked:
         raise bad_value(code, text, "a number such as 100, 5.40 or 1e2")
     value = Decimal(rest)
     step = Decimal(1).scaleb(exponent(value))
-    half = (abs(value) * _TENTH) if prefix == "ap" else step * (_TWENTIETH if found[3] else _HALF)
+    lone = found[3] and len((found[1] + (found[2] or "")).replace(".", "").lstrip("0")) == 1
+    half = (abs(value) * _TENTH) if prefix == "ap" else step * (_TWENTIETH if lone else _HALF)
     return Asked(prefix, value, value - half, value + half)
 
 
