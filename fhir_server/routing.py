@@ -22,7 +22,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     """A routed request.
 
     Shape:  `interaction` is an R4 restful-interaction code ('transaction' stands for batch, too; 'operation' for
-            `$name`); parts that the path has not are empty
+            `$name`); parts that the path has not are empty; of a search within a compartment these are its owner's
     """
 
     interaction: str
@@ -42,6 +42,8 @@ _NAMED = {
     "_search": {"POST": "search-system"},
 }
 _UNDER_TYPE = {"_history": {"GET": "history-type"}, "_search": {"POST": "search-type"}}
+_COMPARTMENT = {"GET": "search-compartment"}
+_COMPARTMENT_POST = {"POST": "search-compartment"}
 _HISTORY = {"GET": "history-instance"}
 _VREAD = {"GET": "vread"}
 
@@ -118,9 +120,10 @@ def _under_instance(method: str, type_name: str, parts: list[str]) -> Route:
     if third.startswith("$"):
         return Route(_pick(_OPERATION, method), type_name, id_, operation=_operation(parts, 3))
     if third == "*" or definitions().is_resource(third):
-        raise FhirError(
-            404, "not-supported", f"Compartment search '{'/'.join(parts)[:200]}' is not supported yet"
-        )
+        if len(parts) == 3:
+            return Route(_pick(_COMPARTMENT, method), type_name, id_)
+        if parts[3:] == ["_search"]:
+            return Route(_pick(_COMPARTMENT_POST, method), type_name, id_)
     raise _unknown(parts)
 
 

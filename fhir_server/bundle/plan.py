@@ -26,7 +26,7 @@ from fhir_server.changes.patching import current, patched
 from fhir_server.changes.prepare import Key, Prepared, link, own_id, prepare
 from fhir_server.exchange import Request, Session
 from fhir_server.search.match import match_ids
-from fhir_server.search.parse import require_type
+from fhir_server.search.scope import require_type
 from fhir_server.storage import read, write
 from fhir_server.storage.read import Old
 from fhir_server.storage.rows import PATCH, POST, PUT, type_number

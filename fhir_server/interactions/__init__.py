@@ -9,15 +9,15 @@ from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history
 from fhir_server.interactions.patch import patch
 from fhir_server.interactions.read import read
-from fhir_server.interactions.search import search_system, search_type
+from fhir_server.interactions.search import search
 from fhir_server.interactions.transaction import bundle_handler
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
-from fhir_server.operations import find
+from fhir_server.operations import find, registered
 from fhir_server.routing import route
 from resources.outcome import FhirError
 
-__all__ = ["HANDLERS", "dispatch"]
+__all__ = ["HANDLERS", "dispatch", "registered"]
 
 
 async def dispatch(session: Session, request: Request) -> Result:
@@ -40,8 +40,9 @@ HANDLERS: dict[str, Handler] = {
     "history-type": history,
     "patch": patch,
     "read": read,
-    "search-system": search_system,
-    "search-type": search_type,
+    "search-compartment": search,
+    "search-system": search,
+    "search-type": search,
     "transaction": bundle_handler(dispatch),
     "update": update,
     "vread": vread,

@@ -20,7 +20,7 @@ PATCHES = ("application/json-patch+json", "application/xml-patch+xml")
 LARGE = 256 * 1024
 """Bytes from which on conversions leave the event loop."""
 
-_SEARCHES = frozenset({"search-type", "search-system"})
+_SEARCHES = frozenset({"search-type", "search-system", "search-compartment"})
 _KEEP_CONTROLS = _SEARCHES | {
     "history-instance",
     "history-type",
@@ -38,7 +38,8 @@ def request_of(call: Call, body: bytes) -> Request:
     """
     if call.method == "POST" and call.route.interaction in _SEARCHES:
         query = search_pairs(call, body)
-        return Request("GET", call.route.type, query, call.headers, b"", call.base, call.id)
+        path = call.path.rstrip("/").removesuffix("_search").rstrip("/")
+        return Request("GET", path, query, call.headers, b"", call.base, call.id)
     method = "GET" if call.method == "HEAD" else call.method
     path = call.path.rstrip("/")
     return Request(method, path, _selecting(call), call.headers, body, call.base, call.id)

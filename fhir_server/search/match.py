@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from psycopg import AsyncRawCursor
 
 from fhir_server.exchange import Session
-from fhir_server.search import plan, recheck
+from fhir_server.search import custom, plan, recheck
 from fhir_server.search.parse import parse
 from fhir_server.search.sql import Sql, all_of
 from fhir_server.storage.read import FOR_WRITE, Old
@@ -30,13 +30,13 @@ async def match_rows(
 
     Errors: 400 for unknown parameters too, 412 where no criterion is given
     """
-    query = parse(type_name, pairs, strict=True)
+    query = await custom.read(session, lambda: parse(type_name, pairs, strict=True), strict=True)
     if not query.tests:
         raise FhirError(
             412, "invalid", f"A conditional request on {type_name} needs at least one search criterion"
         )
     sql = Sql()
-    rows = plan.source(sql, type_name, query.tests)
+    rows = plan.source(sql, query.types, query.tests)
     chosen = f"FROM {rows.tables} WHERE {all_of(rows.conditions)}"
     text = f"SELECT {_COLUMNS} {chosen} ORDER BY {rows.rid_order} LIMIT {limit}"
     async with session.connection() as conn:

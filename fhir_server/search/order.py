@@ -6,10 +6,10 @@ Missing values come last in both directions. Ties are broken by row number, so t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fhir_server.search.query import SortKey
-from fhir_server.search.sql import Sql, any_of
+from fhir_server.search.sql import Sql, any_of, of_types
 from fhir_server.storage.rows import MISSING_DATE
 
 
@@ -33,12 +33,14 @@ class Place:
 
 def keys(sort: Sequence[SortKey], row: str, d0: str) -> list[Key]:
     """Return the SQL of `_sort`; `d0` is the cheapest expression of the main date."""
-    alone = len(sort) == 1
+    alone = len(sort) == 1 and not sort[0].param.merged
     return [_key(one, row, d0, alone) for one in sort]
 
 
 def _key(one: SortKey, row: str, d0: str, alone: bool) -> Key:
     param, down = one.param, one.descending
+    if param.groups:
+        return _grouped(one, row, d0)
     if param.code == "_id":
         return Key(f"{row}.id", down, "text", False)
     if param.code == "_lastUpdated":
@@ -55,6 +57,17 @@ def _key(one: SortKey, row: str, d0: str, alone: bool) -> Key:
         down,
         type_name,
     )
+
+
+def _grouped(one: SortKey, row: str, d0: str) -> Key:
+    """Return the key of a parameter whose value lies elsewhere for some types than for others."""
+    groups = one.param.groups
+    made = [_key(replace(one, param=group), row, d0, False) for group in groups]
+    cases = [
+        f"WHEN {of_types(row, group.types)} THEN {key.expression}"
+        for group, key in zip(groups, made, strict=True)
+    ]
+    return Key(f"(CASE {' '.join(cases)} END)", one.descending, made[0].type)
 
 
 _VALUES = {

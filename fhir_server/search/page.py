@@ -34,16 +34,17 @@ def links(
     pairs = [pair for pair in query.pairs if pair[0] != "_cursor"]
     if any(name == "_count" for name, _ in pairs):
         pairs = [(name, str(query.count) if name == "_count" else value) for name, value in pairs]
-    search = search_text(query.type, pairs)
+    path = query.scope.path
+    search = search_text(path, pairs)
 
     def at(place: Place, backward: bool) -> str:
-        return url(base, query.type, [*pairs, ("_cursor", encode(Cursor(order, place, backward), search))])
+        return url(base, path, [*pairs, ("_cursor", encode(Cursor(order, place, backward), search))])
 
     own = [*pairs, ("_cursor", query.cursor)] if query.cursor else pairs
-    found = [("self", url(base, query.type, own))]
+    found = [("self", url(base, path, own))]
     if query.only_count or query.count == 0:
         return found
-    found.append(("first", url(base, query.type, pairs)))
+    found.append(("first", url(base, path, pairs)))
     if earlier and places:
         found.append(("prev", at(places[0], True)))
     if later and places:
@@ -51,10 +52,10 @@ def links(
     return found
 
 
-def url(base: str, type_name: str, pairs: Sequence[tuple[str, str]]) -> str:
+def url(base: str, path: str, pairs: Sequence[tuple[str, str]]) -> str:
     """Return the address of a search."""
     query = "&".join(f"{quote(name, safe=':.')}={quote(value, safe=_PLAIN)}" for name, value in pairs)
-    return f"{base}/{type_name}" + (f"?{query}" if query else "")
+    return (f"{base}/{path}" if path else base) + (f"?{query}" if query else "")
 
 
 _PLAIN = ":/,$-._~*"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fhir_server.search import criteria, include
+from fhir_server.search import compartment, criteria, include, several
 from fhir_server.search.context import Context
 from fhir_server.search.filter.tests import read as read_filter
 from fhir_server.search.query import Query, SortKey
 from fhir_server.search.registry import TypeSearch, registry
-from resources.definitions import definitions
+from fhir_server.search.scope import Scope, narrowed, scope_of
 from resources.outcome import FhirError, Issue
 
 criteria.EXPRESSIONS["_filter"] = read_filter
@@ -24,14 +24,16 @@ MAX_VALUE = 20_000
 """The most characters of one parameter's value."""
 
 
-def parse(type_name: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query:
-    """Return the search that `pairs` ask for.
+def parse(path: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query:
+    """Return the search that `pairs` ask for below `path` (a resource type, or what else `scope_of` understands).
 
     Shape:  pairs with an empty value are left out; with `strict` unknown parameters are errors, else issues
-    Errors: 400 with every problem found: not-supported (modifiers, parameters not built yet), value, invalid
+    Errors: 400 with every problem found: not-supported (modifiers, parameters not built yet), value, invalid; 404
     """
-    known = registry(type_name)
-    query = Query(type_name)
+    query = Query(_scope(path, pairs))
+    known = several.known(query.types)
+    if query.scope.owner is not None:
+        query.tests.append(compartment.test(query.scope))
     problems: list[Issue] = []
     for name, value in pairs:
         if not value.strip():
@@ -41,7 +43,7 @@ def parse(type_name: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> 
             if _take(known, query, name, value):
                 query.pairs.append((name, value))
             else:
-                (problems if strict else query.issues).append(_unknown(type_name, name, strict))
+                (problems if strict else query.issues).append(_unknown(known, name, strict))
         except FhirError as problem:
             problems += problem.issues
     if problems:
@@ -56,8 +58,20 @@ def _check_text(name: str, value: str) -> None:
         raise FhirError(400, "value", f"The value of '{name[:100]}' holds characters that no text can have")
 
 
-def _unknown(type_name: str, name: str, strict: bool) -> Issue:
-    text = f"{type_name} has no search parameter '{name[:100]}'"
+def _scope(path: str, pairs: Sequence[tuple[str, str]]) -> Scope:
+    scope = scope_of(path)
+    for name, value in pairs:
+        if name == "_type" and value.strip():
+            scope = narrowed(scope, value)
+    return scope
+
+
+def _unknown(known: TypeSearch, name: str, strict: bool) -> Issue:
+    text = f"{known.name} has no search parameter '{name[:100]}'"
+    code = name.partition(".")[0].partition(":")[0]
+    if known.several:
+        lacking = next((one for one in known.types if code not in registry(one).params), known.types[0])
+        text = f"'{name[:100]}' is no search parameter of all the types that are searched: {lacking} has none"
     return Issue(
         "not-supported", text if strict else text + ": it was ignored", (), "error" if strict else "warning"
     )
@@ -71,7 +85,7 @@ def _take(known: TypeSearch, query: Query, name: str, value: str) -> bool:
         return True
     plain, _, modifier = name.partition(":")
     if plain in ("_include", "_revinclude"):
-        query.includes.append(include.parse(known.name, plain, modifier, value))
+        query.includes.append(include.parse(query.types, plain, modifier, value))
         return True
     if plain in _CONTROLS and modifier:
         raise FhirError(400, "not-supported", f"'{plain}' takes no modifier (':{modifier[:50]}')")
@@ -113,7 +127,7 @@ def _sort(known: TypeSearch, query: Query, value: str) -> None:
             raise FhirError(
                 400, "not-supported", f"{known.name} cannot be sorted by '{name[:100]}': no such parameter"
             )
-        if param.place not in SORTABLE:
+        if any(one.place not in SORTABLE for one in param.groups or (param,)):
             kinds = "_id, _lastUpdated, dates, numbers, quantities and strings"
             text = f"{known.name} cannot be sorted by '{name}' yet, only by {kinds}"
             raise FhirError(400, "not-supported", text)
@@ -128,13 +142,6 @@ def _nothing(_known: TypeSearch, _query: Query, _value: str) -> None:
     """Accept a parameter that others apply."""
 
 
-def _type(known: TypeSearch, _query: Query, value: str) -> None:
-    if value != known.name:
-        raise FhirError(
-            400, "not-supported", "'_type' is not supported yet: a search is of one resource type"
-        )
-
-
 _CONTROLS: dict[str, Callable[[TypeSearch, Query, str], None]] = {
     "_count": _count,
     "_total": _total,
@@ -144,12 +151,5 @@ _CONTROLS: dict[str, Callable[[TypeSearch, Query, str], None]] = {
     "_format": _nothing,
     "_pretty": _nothing,
     "_elements": _nothing,
-    "_type": _type,
+    "_type": _nothing,
 }
-
-
-def require_type(name: str) -> str:
-    """Return `name` if it is a resource type; raises FhirError 404."""
-    if not definitions().is_resource(name):
-        raise FhirError(404, "not-supported", f"'{name[:100]}' is not a resource type of R4")
-    return name

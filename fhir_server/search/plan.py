@@ -9,20 +9,31 @@ The text decides the plan, since a prepared statement's generic plan cannot see 
     posting             posting (h, d0, rid), in order of date; of several keys each in order, merged
     rare tokens         GIN; dates and numbers: row numbers first
     the main date       resource (type, d0, rid) from the end where the matches lie
-    anything else       the type's rows in order, filtered
+    anything else       the type's rows in order, filtered; of several types one after the other
 
 Every other criterion filters the row (its own arrays, or an index by row number).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fhir_server.search.frequency import FREQUENCIES
-from fhir_server.search.registry import Param
-from fhir_server.search.sql import SEVERAL_KEYS, Patients, Sql, Test, all_of, any_of, flat, never
+from fhir_server.search.param import Param, Part
+from fhir_server.search.sql import (
+    SEVERAL_KEYS,
+    Patients,
+    Sql,
+    Test,
+    all_of,
+    any_of,
+    flat,
+    never,
+    of_types,
+)
 from fhir_server.storage.rows import type_number
+from resources.definitions import definitions
 
 BY_ID = 0
 """Rank of `_id`: at most one row each, by the unique index."""
@@ -33,13 +44,16 @@ LIVE = "r.tail IS NOT NULL"
 
 PAGE_GUESS = 1_000
 
+Types = str | tuple[str, ...]
+"""The resource type that rows must be of, or several, of which each will do."""
+
 
 @dataclass(slots=True)
 class Source:
     """Where rows come from.
 
     Shape:  `order` is the order that costs nothing: d0 (date, row), d0- (the same from the end), pid (patient, date,
-            row) or rid;
+            row) or rid; of several types: type (type, row) or patient (patient, type, date, row);
             `rid_order` is what to sort by where row numbers must be sorted but no index is to be walked for them;
             `keys` lists posting keys k(h): each is read in order of date for itself, and the results are merged
     """
@@ -63,9 +77,9 @@ def visible(_type_name: str, _row: str) -> str:
 
 
 def source(
-    sql: Sql, type_name: str, tests: Sequence[Test], *, row: bool = True, dated: bool = False
+    sql: Sql, types: Types, tests: Sequence[Test], *, row: bool = True, dated: bool = False
 ) -> Source:
-    """Return where the rows of `type_name` that pass `tests` come from.
+    """Return where the rows of `types` that pass `tests` come from.
 
     Shape:  without `row` only their numbers matter; `dated` says that they are wanted in order of date
     """
@@ -78,24 +92,23 @@ def source(
     best = min((test for test in tests if _leads(test)), key=lambda test: test.rank, default=None)
     used: list[Test | None]
     if best is not None and best.rank <= _FEW:
-        found, used = _by_rank(sql, type_name, best), [best]
+        found, used = _by_rank(sql, types, best), [best]
     elif patients is not None and post is not None:
         found, used = _by_posting(sql, post, patients.patients), [patients, post]
     elif patients is not None and patients.patients is not None:
-        found, used = _by_patient(sql, type_name, patients.patients), [patients]
+        found, used = _by_patient(sql, types, patients.patients), [patients]
     elif best is not None and best.rank <= _ARRAYS:
-        found, used = _by_rank(sql, type_name, best), [best]
+        found, used = _by_rank(sql, types, best), [best]
     elif post is not None:
         found, used = _by_posting(sql, post, None), [post]
     elif best is not None and dated and best.postings and best.rank == SEVERAL_KEYS:
         found, used = _by_keys(sql, best), [best]
     elif best is not None:
-        found, used = _by_rank(sql, type_name, best), [best]
+        found, used = _by_rank(sql, types, best), [best]
     else:
-        found, used = Source("resource r", [f"r.type = {type_number(type_name)}", "r.live"]), []
-        found.order = next((("d0-" if t.newest else "d0") for t in tests if t.newest is not None), "rid")
+        found, used = _by_type(types, tests), []
     rest = [test.where(sql, "r") for test in tests if test not in used]
-    seen = visible(type_name, "r")
+    seen = visible(_only(types), "r")
     rest += [seen] if seen else []
     if found.rid == "p.rid" and (row or rest):
         found.tables = "posting p JOIN resource r ON r.rid = p.rid"
@@ -121,16 +134,39 @@ def _leads(test: Test) -> bool:
     return test.rids is not None and test.rank <= _LAST
 
 
-def _by_rank(sql: Sql, type_name: str, test: Test) -> Source:
+def _only(types: Types) -> str:
+    """Return the one type of `types`, empty where there are several."""
+    return types if isinstance(types, str) else types[0] if len(types) == 1 else ""
+
+
+def _listed(types: Types) -> tuple[str, ...]:
+    return (types,) if isinstance(types, str) else types
+
+
+def _typed(types: Types) -> list[str]:
+    """Return the condition on a row's type; none where every type will do."""
+    listed = _listed(types)
+    return [] if len(listed) == len(definitions().resource_types) else [of_types("r", listed)]
+
+
+def _by_type(types: Types, tests: Sequence[Test]) -> Source:
+    found = Source("resource r", [*_typed(types), "r.live"])
+    if _only(types):
+        found.order = next((("d0-" if t.newest else "d0") for t in tests if t.newest is not None), "rid")
+    else:
+        found.order = "type"
+    return found
+
+
+def _by_rank(sql: Sql, types: Types, test: Test) -> Source:
     if test.rank == BY_ID and test.rids is None:
-        return Source("resource r", [f"r.type = {type_number(type_name)}", LIVE, test.where(sql, "r")])
+        return Source("resource r", [of_types("r", _listed(types)), LIVE, test.where(sql, "r")])
     if test.tokens:
         return Source("resource r", [f"r.tokens && {sql.bigs(test.tokens)}", LIVE], rid_order="r.rid + 0")
     assert test.rids is not None
-    by_key_only = (
-        f"r.type + 0 = {type_number(type_name)}"  # so that no index that starts with the type is walked
-    )
-    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", by_key_only, LIVE])
+    # r.type + 0: so that no index that starts with the type is walked
+    by_key_only = [f"r.type + 0{one.removeprefix('r.type')}" for one in _typed(types)]
+    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", *by_key_only, LIVE])
 
 
 def _by_posting(sql: Sql, test: Test, patients: Patients | None) -> Source:
@@ -153,8 +189,10 @@ def _by_keys(sql: Sql, test: Test) -> Source:
     return Source("posting p", ["p.h = k.h"], "p.rid", "p.d0", "p.pid", "d0", "p.rid", keys)
 
 
-def _by_patient(sql: Sql, type_name: str, patients: Patients) -> Source:
-    conditions = [_of_patients(sql, "r.pid", patients), f"r.type = {type_number(type_name)}", "r.live"]
+def _by_patient(sql: Sql, types: Types, patients: Patients) -> Source:
+    conditions = [_of_patients(sql, "r.pid", patients), *_typed(types), "r.live"]
+    if not _only(types):
+        return Source("resource r", conditions, order="patient")
     return Source("resource r", conditions, order="d0" if patients.one else "pid")
 
 
@@ -163,29 +201,31 @@ def _of_patients(sql: Sql, column: str, patients: Patients) -> str:
     return f"{column} = ({listed})" if patients.one else f"{column} = ANY(ARRAY({listed}))"
 
 
-def listing(sql: Sql, type_name: str, tests: Sequence[Test]) -> str:
-    """Return the statement that lists the row numbers of the rows of `type_name` that pass `tests`."""
-    found = source(sql, type_name, tests, row=False)
+def listing(sql: Sql, types: Types, tests: Sequence[Test]) -> str:
+    """Return the statement that lists the row numbers of the rows of `types` that pass `tests`."""
+    found = source(sql, types, tests, row=False)
     return f"SELECT {found.rid} FROM {found.tables} WHERE {all_of(found.conditions)}"
 
 
-def referred(param: Param, type_name: str, inner: Test) -> Test:
-    """Return the test that rows of `type_name` pass to which a row that passes `inner` refers through `param`."""
-    parts = [part for part in param.parts if part.resolves in ("", type_name)]
-    if param.targets and type_name not in param.targets:
+def referred(param: Param, types: Types, inner: Test) -> Test:
+    """Return the test that rows of `types` pass to which a row that passes `inner` refers through `param`."""
+    wanted = set(_listed(types)) & set(param.targets or _listed(types))
+    parts = [part for part in param.parts if not part.resolves or part.resolves in wanted]
+    if not wanted:
         return never()
 
     def rids(sql: Sql) -> str:
         found = []
         for part in parts:
-            if part.patient and type_name == "Patient":
+            if part.patient and "Patient" in wanted:
                 rows = source(sql, param.type, [inner], row=False)
                 known = [*rows.conditions, f"{rows.pid} IS NOT NULL"]
                 found.append(f"SELECT DISTINCT {rows.pid} FROM {rows.tables} WHERE {all_of(known)}")
-            else:
+            if not part.patient or wanted != {"Patient"}:
                 rows_listed = listing(sql, param.type, [inner])
                 found.append(
-                    f"SELECT e.dst FROM edge e WHERE e.param = {part.id} AND e.src = ANY(ARRAY({rows_listed}))"
+                    f"SELECT e.dst FROM edge e{_pointed(types, part, wanted)}"
+                    f" WHERE e.param = {part.id} AND e.src = ANY(ARRAY({rows_listed}))"
                 )
         return " UNION ALL ".join(found)
 
@@ -194,9 +234,17 @@ def referred(param: Param, type_name: str, inner: Test) -> Test:
     return Test(lambda sql, row: f"{row}.rid IN ({rids(sql)})", 28, rids)
 
 
-def count(sql: Sql, type_name: str, tests: Sequence[Test], limit: int | None = None) -> str:
+def _pointed(types: Types, part: Part, wanted: Collection[str]) -> str:
+    """Return the join that holds edges to those of several types that the parameter can name."""
+    if _only(types):
+        return ""
+    kept = sorted({part.resolves} if part.resolves else wanted)
+    return f" JOIN resource t ON t.rid = e.dst AND {of_types('t', kept)}"
+
+
+def count(sql: Sql, types: Types, tests: Sequence[Test], limit: int | None = None) -> str:
     """Return the statement that counts the rows that pass `tests`, up to `limit` where one is given."""
-    found = source(sql, type_name, tests, row=False)
+    found = source(sql, types, tests, row=False)
     body = f"FROM {found.tables} WHERE {all_of(found.conditions)}"
     return (
         f"SELECT count(*) {body}"

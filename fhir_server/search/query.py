@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fhir_server.search.context import Context
-from fhir_server.search.registry import Param
+from fhir_server.search.param import Param
+from fhir_server.search.scope import Scope
 from fhir_server.search.sql import Test
 from resources.outcome import Issue
 
@@ -23,21 +24,25 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """One `_include` or `_revinclude`: the reference parameters to follow, and the only type wanted at the end."""
+    """One `_include` or `_revinclude`: the reference parameters to follow, and the only type wanted at the end.
+
+    Shape:  with `iterate` from what was included, too
+    """
 
     params: tuple[Param, ...]
     target: str
     reverse: bool
+    iterate: bool = False
 
 
 @dataclass(slots=True)
 class Query:
-    """A search of one resource type, every part of it understood.
+    """A search, every part of it understood.
 
     Shape:  `pairs` are the parameters in force, as they go into the self link; `issues` name those that are not
     """
 
-    type: str
+    scope: Scope
     tests: list[Test] = field(default_factory=list)
     sort: list[SortKey] = field(default_factory=list)
     count: int = field(default_factory=lambda: Context.page_size)
@@ -47,3 +52,8 @@ class Query:
     cursor: str = ""
     pairs: list[tuple[str, str]] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The resource types that matches may be of."""
+        return self.scope.types

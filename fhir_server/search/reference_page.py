@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 from fhir_server.search.criteria import MAX_CHAIN_TYPES, MAX_STEPS, MODIFIERS
-from fhir_server.search.find import EXACT_UP_TO
+from fhir_server.search.totals import EXACT_UP_TO
 from fhir_server.search.include import MAX_INCLUDED
 from fhir_server.search.params.string import INDEXED
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry

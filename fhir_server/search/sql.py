@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg.types.numeric import Int8
 
 from fhir_server.storage.binary import Int8s, Texts
+from fhir_server.storage.rows import type_number
 
 
 class Sql:
@@ -72,7 +73,8 @@ class Test:
             `postings` are ranges of posting keys (any of them), `patients` restrict by `pid`;
             `needles` are texts of which one occurs in what is stored of every true match;
             `newest` says that matches lie at the late end of the main date (True) or at the early one (False);
-            `parts` are the tests that a conjunction is made of: whoever looks for a leading one looks at these
+            `parts` are the tests that a conjunction is made of: whoever looks for a leading one looks at these;
+            `words` is the tsquery that says how well a row answers, empty where that is no question of degree
     """
 
     where: RowClause
@@ -81,9 +83,10 @@ class Test:
     tokens: tuple[int, ...] = ()
     postings: Ranges = ()
     patients: Patients | None = None
-    needles: tuple[str, ...] = ()
+    needles: Collection[str] = ()
     newest: bool | None = None
     parts: tuple[Test, ...] = ()
+    words: str = ""
 
 
 SEVERAL_KEYS = 45
@@ -123,6 +126,12 @@ def conjunction(tests: Sequence[Test]) -> Test:
 def flat(tests: Sequence[Test]) -> list[Test]:
     """Return `tests` with the parts of conjunctions in their place."""
     return [part for test in tests for part in (test.parts or (test,))]
+
+
+def of_types(row: str, types: Sequence[str]) -> str:
+    """Return the condition that a row is of one of `types`."""
+    numbers = ", ".join(str(type_number(name)) for name in types)
+    return f"{row}.type = {numbers}" if len(types) == 1 else f"{row}.type IN ({numbers})" if types else NEVER
 
 
 def any_of(conditions: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ Source: http://hl7.org/fhir/R4/search.html#reference
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,10 +15,10 @@ from fhir_server.search.params import token as tokens
 from fhir_server.search.params import uri
 from fhir_server.search.registry import Param, Part
 from fhir_server.search.sink import Sink
-from fhir_server.search.sql import Patients, Sql, Test, any_of, never
+from fhir_server.search.sql import Patients, Sql, Test, any_of, never, of_types
 from fhir_server.search.tokens import token_test
 from fhir_server.search.values import bad_value, piped, unescape
-from fhir_server.storage.rows import type_number
+from fhir_server.storage.rows import WITHIN, type_number
 from resources.definitions import definitions
 
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?\Z")
@@ -34,9 +34,14 @@ def local(text: str, bases: tuple[str, ...]) -> tuple[str, str] | None:
     return found[1], found[2]
 
 
-def named_type(value: Any) -> str:
-    """Return the resource type that a Reference names by its text or its `type`, empty where neither does."""
+def named_type(value: Any, inside: Mapping[str, str]) -> str:
+    """Return the resource type that a Reference names by its text or its `type`, empty where neither does.
+
+    Shape:  `inside` are the types of what is contained, by local id
+    """
     text = value.get("reference")
+    if isinstance(text, str) and text.startswith(WITHIN) and text[1:] in inside:
+        return inside[text[1:]]
     if isinstance(text, str) and not text.startswith("#"):
         parts = text.partition("/_history/")[0].rsplit("/", 2)
         if len(parts) > 1 and definitions().is_resource(parts[-2]):
@@ -63,7 +68,9 @@ def _reference(param: int, value: Any, carried: bool, sink: Sink) -> None:
     if "identifier" in value:
         tokens.index_identifier(param, value["identifier"], tokens.IDENTIFIER, sink)
     text = value.get("reference")
-    if text is None or text.startswith("#"):
+    if text is None or text.startswith(WITHIN):
+        if text is not None:
+            _within(param, text, carried, sink)
         return
     found = local(text, Context.bases)
     if found is None:
@@ -72,6 +79,16 @@ def _reference(param: int, value: Any, carried: bool, sink: Sink) -> None:
         sink.patient = found[1]
     else:
         sink.edges.add((param, *found))
+
+
+def _within(param: int, text: str, carried: bool, sink: Sink) -> None:
+    """Add a reference to what the same resource contains, or from there to the container (`#`)."""
+    local = text.removeprefix(WITHIN)
+    found = sink.inside.get(local)
+    if found == "Patient" and carried:
+        sink.patient = text
+    elif found is not None:
+        sink.edges.add((param, WITHIN, local))
 
 
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z")
@@ -91,7 +108,7 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
     targets: list[Target] = []
     elsewhere: list[str] = []
     for value in values:
-        found = _target(param, modifier, unescape(value))
+        found = target(param, modifier, unescape(value))
         if found is not None and refers:
             targets.append(found)
         if found is None or addressed:
@@ -128,7 +145,7 @@ def _holds(param: Param, types: frozenset[str]) -> bool:
     return any(types & set(path.types) for path in param.paths) if param.paths else "Reference" in types
 
 
-def _target(param: Param, modifier: str, text: str) -> Target | None:
+def target(param: Param, modifier: str, text: str) -> Target | None:
     """Return what a search value refers to on this server, None where it is an address elsewhere."""
     found = local(text, Context.bases)
     if found is not None:
@@ -196,10 +213,8 @@ def _wanted(part: Part, types: frozenset[str]) -> frozenset[str]:
 
 
 def _carried(param: Param, listing: str) -> str:
-    number = type_number(param.type)
-    return (
-        f"SELECT c.rid FROM resource c WHERE c.live AND c.type = {number} AND c.pid = ANY(ARRAY({listing}))"
-    )
+    types = of_types("c", param.types)
+    return f"SELECT c.rid FROM resource c WHERE c.live AND {types} AND c.pid = ANY(ARRAY({listing}))"
 
 
 def _either(first: Test, second: Test) -> Test:

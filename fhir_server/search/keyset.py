@@ -1,0 +1,124 @@
+"""The rows of a page: the next ones beyond a place, in the order asked for or in the one that costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from psycopg import AsyncConnection
+
+from fhir_server.search import plan
+from fhir_server.search.cursor import Cursor
+from fhir_server.search.order import Key, Place, beyond, keys, order_by
+from fhir_server.search.query import Query
+from fhir_server.search.run import COLUMNS, WIDTH, run
+from fhir_server.search.sql import Sql, all_of
+from fhir_server.storage.rows import MISSING_DATE, Row
+from resources.outcome import FhirError
+
+
+async def rows(
+    conn: AsyncConnection[Any], query: Query, cursor: Cursor | None
+) -> tuple[str, list[tuple[Row, Place]]]:
+    """Return the order gone by and the next rows with their places, one more than the page holds."""
+    sort = query.sort
+    by_main = len(sort) == 1 and sort[0].param.place == "main" and len(query.types) == 1
+    if by_main and not sort[0].descending:
+        return "sort", await _by_ascending_date(conn, query, cursor)
+    sql = Sql()
+    dated = (not sort or by_main) and (cursor is None or cursor.order in ("sort", "d0"))
+    rows = plan.source(sql, query.types, query.tests, dated=dated)
+    order = cursor.order if cursor else "sort" if sort else rows.order
+    wanted = _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0)
+    place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
+    return order, await _fetch(conn, sql, query, rows, wanted, place, backward)
+
+
+def _natural(rows: plan.Source, order: str) -> list[Key]:
+    date = Key(rows.d0, False, "bigint", False)
+    latest = Key(rows.d0, True, "bigint", False)
+    patient = Key(rows.pid, False, "bigint", False)
+    kind = Key("r.type", False, "smallint", False)
+    return {
+        "pid": [patient, date],
+        "d0": [date],
+        "d0-": [latest],
+        "type": [kind],
+        "patient": [patient, kind, date],
+    }.get(order, [])
+
+
+async def _by_ascending_date(
+    conn: AsyncConnection[Any], query: Query, cursor: Cursor | None
+) -> list[tuple[Row, Place]]:
+    """Return the next rows by ascending main date; those without one, which the index has first, come last."""
+    place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
+    parts = [_undated, _dated] if backward else [_dated, _undated]
+    if place is not None and (place.values == _NO_DATE) != (parts[0] is _undated):
+        parts = parts[1:]
+    found: list[tuple[Row, Place]] = []
+    for part in parts:
+        if len(found) <= query.count:
+            found += await part(conn, query, place, backward)
+        place = None  # the second part is read from its start
+    return found
+
+
+_NO_DATE = (None,)
+"""The sort values of a row without the main date."""
+
+
+async def _dated(
+    conn: AsyncConnection[Any], query: Query, place: Place | None, backward: bool
+) -> list[tuple[Row, Place]]:
+    sql, rows = _by_main_date(query, ">")
+    return await _fetch(conn, sql, query, rows, [Key(rows.d0, False, "bigint", False)], place, backward)
+
+
+async def _undated(
+    conn: AsyncConnection[Any], query: Query, place: Place | None, backward: bool
+) -> list[tuple[Row, Place]]:
+    sql, rows = _by_main_date(query, "=")
+    after = Place((), place.rid) if place else None
+    found = await _fetch(conn, sql, query, rows, [], after, backward)
+    return [(row, Place(_NO_DATE, at.rid)) for row, at in found]
+
+
+def _by_main_date(query: Query, sign: str) -> tuple[Sql, plan.Source]:
+    """Return the rows whose main date compares by `sign` with what stands for a missing one, the least of all."""
+    sql = Sql()
+    rows = plan.source(sql, query.types, query.tests, dated=True)
+    rows.conditions.append(f"{rows.d0} {sign} {MISSING_DATE}")
+    return sql, rows
+
+
+async def _fetch(
+    conn: AsyncConnection[Any],
+    sql: Sql,
+    query: Query,
+    rows: plan.Source,
+    wanted: Sequence[Key],
+    place: Place | None,
+    backward: bool,
+) -> list[tuple[Row, Place]]:
+    """Return the next rows beyond `place` (from the start where None), one more than the page holds."""
+    conditions = list(rows.conditions)
+    if place is not None:
+        if len(place.values) != len(wanted):
+            raise FhirError(400, "invalid", "'_cursor' is of an older version of this server: start anew")
+        conditions.append(beyond(sql, wanted, rows.rid, place, backward))
+    if query.sort and query.sort[0].param.code == "_lastUpdated":
+        conditions.append("r.version > 0")
+    rid = rows.rid_order if not wanted else rows.rid
+    values = "".join(f", ({key.expression})::text" for key in wanted)
+    tail = f"ORDER BY {order_by(wanted, rid, backward)} LIMIT {query.count + 1}"
+    tables, chosen = rows.tables, f" WHERE {all_of(conditions)}"
+    if rows.keys:
+        each = f"SELECT p.d0, p.rid FROM {tables}{chosen} {tail}"
+        merged = f"SELECT DISTINCT p.d0, p.rid FROM k CROSS JOIN LATERAL ({each}) p {tail}"
+        tables, chosen = f"({merged}) p JOIN resource r ON r.rid = p.rid", ""
+    text = f"{rows.keys} SELECT {COLUMNS}{values} FROM {tables}{chosen} {tail}"
+    return [
+        (Row(*found[:WIDTH]), Place(tuple(found[WIDTH:]), found[0]))
+        for found in await run(conn, text, sql.args)
+    ]
