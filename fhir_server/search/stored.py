@@ -15,7 +15,7 @@ from fhir_server.search.context import Context
 from fhir_server.search.hashing import CASE_SENSITIVE, CASE_UNKNOWN
 from fhir_server.search.paths import Path, Step
 from fhir_server.search.registry import Param
-from fhir_server.search.sql import any_of
+from fhir_server.search.sql import any_of, of_types
 from resources.definitions import definitions
 
 LONGEST = 500
@@ -41,12 +41,21 @@ def items(param: Param, row: str) -> str:
     Shape:  `system` is null where a value has none; `value` is null for a coding or identifier that has a system only;
             `folds` says that values which differ by case alone are the same
     """
-    found = [
-        f"SELECT {system} AS system, {value} AS value, {folds} AS folds"
-        f" FROM jsonb_path_query({document(row)}, {_literal('lax $' + path)}::jsonpath) AS v"
-        for path, system, value, folds in _reads(param)
-    ]
-    return " UNION ALL ".join(found)
+    if not param.merged:
+        return " UNION ALL ".join(_items(read, row) for read in _reads(param))
+    types: dict[Read, list[str]] = {}
+    for one in param.merged:
+        for read in _reads(one):
+            types.setdefault(read, []).append(one.type)
+    return " UNION ALL ".join(f"{_items(read, row)} WHERE {of_types(row, of)}" for read, of in types.items())
+
+
+def _items(read: Read, row: str) -> str:
+    path = _literal(f"lax ${read.path}")
+    return (
+        f"SELECT {read.system} AS system, {read.value} AS value, {read.folds} AS folds"
+        f" FROM jsonb_path_query({document(row)}, {path}::jsonpath) AS v"
+    )
 
 
 def best(param: Param, row: str, descending: bool) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fhir_server.search import criteria
+from fhir_server.search import criteria, several
 from fhir_server.search.filter import ranges, stored_values, texts
 from fhir_server.search.registry import Param
 from fhir_server.search.sql import Test, all_of, negated, never
@@ -53,6 +53,8 @@ def test(param: Param, operator: str, value: str) -> Test:
     Errors: 400 not-supported for an operator that the type of parameter has not, value
     """
     check(param, operator)
+    if param.groups:
+        return several.each(param, lambda one: test(one, operator, value))
     if operator == "pr":
         return _present(param, value)
     given = with_system(value) if param.kind in _PIPED else value

@@ -35,7 +35,7 @@ def tests(known: TypeSearch, tree: Filter) -> list[Test]:
         case Logical("and", left, right):
             return [*tests(known, left), *tests(known, right)]
         case Logical():
-            return [_either(known.name, [conjunction(tests(known, one)) for one in _alternatives(tree)])]
+            return [_either(known, [conjunction(tests(known, one)) for one in _alternatives(tree)])]
         case Not(inner):
             return [negated(conjunction(tests(known, inner)))]
         case Comparison():
@@ -50,14 +50,15 @@ def _alternatives(tree: Filter) -> Iterator[Filter]:
         yield tree
 
 
-def _either(type_name: str, alternatives: Sequence[Test]) -> Test:
+def _either(known: TypeSearch, alternatives: Sequence[Test]) -> Test:
     """Return the test that rows pass which pass one of `alternatives`; it can lead where each of them can."""
 
     def where(sql: Sql, row: str) -> str:
         return any_of([f"({one.where(sql, row)})" for one in alternatives])
 
     def rids(sql: Sql) -> str:
-        return " UNION ALL ".join(plan.listing(sql, type_name, [one]) for one in alternatives)
+        types = known.several or (known.name,)
+        return " UNION ALL ".join(plan.listing(sql, types, [one]) for one in alternatives)
 
     ranks = [plan.lead(one) for one in alternatives]
     if any(rank is None for rank in ranks):
