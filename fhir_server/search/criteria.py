@@ -8,23 +8,47 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fhir_server.search import plan, several
-from fhir_server.search.params import date, number, quantity, reference, string, token, uri
+from fhir_server.search.params import (
+    composite,
+    date,
+    hierarchy,
+    number,
+    quantity,
+    reference,
+    string,
+    text,
+    token,
+    token_sets,
+    uri,
+)
 from fhir_server.search.registry import REFUSED_CODES, Param, TypeSearch, registry
-from fhir_server.search.sql import Sql, Test, negated
+from fhir_server.search.sql import Sql, Test, negated, never
 from fhir_server.search.values import split, unescape
 from resources.definitions import definitions
 from resources.outcome import FhirError
 
 MODIFIERS: dict[str, frozenset[str]] = {
     "string": frozenset({"missing", "exact", "contains"}),
-    "token": frozenset({"missing", "not", "of-type"}),
-    "reference": frozenset({"missing", "identifier"}),
+    "token": frozenset({"missing", "not", "of-type", "text", "in", "not-in", "above", "below"}),
+    "reference": frozenset({"missing", "identifier", "above", "below"}),
     "date": frozenset({"missing"}),
     "number": frozenset({"missing"}),
     "quantity": frozenset({"missing"}),
-    "uri": frozenset({"missing"}),
+    "uri": frozenset({"missing", "above", "below"}),
+    "composite": frozenset({"missing"}),
 }
 """The modifiers of each parameter type that are answered; references also take the name of a resource type."""
+
+BY_CODE = {
+    "_id": frozenset({"missing", "not"}),
+    "_lastUpdated": frozenset({"missing"}),
+    "_text": frozenset({"missing"}),
+    "_content": frozenset({"missing"}),
+}
+"""The modifiers of parameters that take other ones than their type says."""
+
+NEGATING = frozenset({"not", "not-in"})
+"""Modifiers by which a resource matches if none of its values does."""
 
 MAX_STEPS = 6
 """The most references that one parameter may follow, by chains and `_has` together."""
@@ -33,15 +57,15 @@ MAX_CHAIN_TYPES = 8
 """A chain over a reference to more types than this has to say which one it means."""
 
 TESTS: dict[str, Callable[[Param, str, Sequence[str]], Test]] = {
+    "composite": composite.test,
     "date": date.test,
     "number": number.test,
     "quantity": quantity.test,
-    "reference": reference.test,
+    "reference": hierarchy.test,
     "string": string.test,
-    "token": token.test,
+    "token": token_sets.test,
     "uri": uri.test,
 }
-
 
 EXPRESSIONS: dict[str, Callable[[TypeSearch, str], Test]] = {}
 """Parameters whose value is an expression over others, by code; their packages put them here."""
@@ -83,23 +107,33 @@ def plain(param: Param, modifier: str, value: str) -> Test:
     """
     if param.groups:
         return several.each(param, lambda one: plain(one, modifier, value))
-    target = param.kind == "reference" and definitions().is_resource(modifier)
-    if modifier and not target and (modifier not in MODIFIERS[param.kind] or param.place == "column"):
-        text = f"The modifier ':{modifier[:50]}' of '{param.code}' ({param.kind}) is not supported"
-        raise FhirError(400, "not-supported", text)
+    _require_modifier(param, modifier)
     if modifier == "missing":
         return _missing(param, value)
     if modifier == "of-type" and "Identifier" not in token.leaf_types(param):
         raise FhirError(400, "not-supported", f"':of-type' is for identifiers, which '{param.code}' is not")
+    if param.place == "text":
+        return text.test(param, value)
     values = [part for part in split(value, ",") if part.strip()]
     if not values:
         raise FhirError(400, "value", f"'{value[:50]}' holds no value for '{param.code}'")
     if param.code == "_id":
-        return _id(values)
+        return negated(_id(values)) if modifier == "not" else _id(values)
     if param.code == "_lastUpdated":
         return date.updated_test(param, modifier, values)
     test = TESTS[param.kind](param, modifier, values)
-    return negated(test) if modifier == "not" else test
+    return negated(test) if modifier in NEGATING else test
+
+
+def _require_modifier(param: Param, modifier: str) -> None:
+    if not modifier or (param.kind == "reference" and definitions().is_resource(modifier)):
+        return
+    known = BY_CODE.get(param.code, MODIFIERS[param.kind])
+    if modifier not in known:
+        listed = ", ".join(f":{name}" for name in sorted(known))
+        listed += ", or a resource type" if param.kind == "reference" else ""
+        text = f"The modifier ':{modifier[:50]}' of '{param.code}' ({param.kind}) is not supported: it takes {listed}"
+        raise FhirError(400, "not-supported", text)
 
 
 def _id(values: Sequence[str]) -> Test:
@@ -114,7 +148,11 @@ def _id(values: Sequence[str]) -> Test:
 def _missing(param: Param, value: str) -> Test:
     if value not in ("true", "false"):
         raise FhirError(400, "value", f"'{value[:50]}' is no value for '{param.code}:missing': true or false")
-    ids = ", ".join(map(str, param.ids)) if param.narrowed else ", ".join(str(part.id) for part in param.parts)
+    if param.place == "column":
+        return never() if value == "true" else Test(lambda _sql, _row: "true")
+    ids = (
+        ", ".join(map(str, param.ids)) if param.narrowed else ", ".join(str(part.id) for part in param.parts)
+    )
     present = Test(lambda _sql, row: f"{row}.present && ARRAY[{ids}]::int[]")
     return negated(present) if value == "true" else present
 
@@ -157,7 +195,7 @@ def _chain(param: Param, modifier: str, rest: str, value: str) -> Test:
 def _serves(type_name: str, code: str) -> bool:
     """Whether a type has a search parameter `code`; each has the empty one, `_has`."""
     found = registry(type_name).params.get(code)
-    return not code or (found is not None and found.place != "refused")
+    return not code or code in EXPRESSIONS or (found is not None and found.place != "refused")
 
 
 def _has(known: TypeSearch, name: str, value: str) -> Test:

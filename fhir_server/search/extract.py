@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from fhir_server.search.params import date, number, quantity, reference, string, token, uri
-from fhir_server.search.registry import POSTED, Param, registry
-from fhir_server.search.sink import Sink
-from fhir_server.search.walk import Take, each, walk
-from fhir_server.storage.rows import IndexRows
+from fhir_server.search.descent import Take, each, walk
+from fhir_server.search.param import Param, TypeSearch
+from fhir_server.search.params import (
+    composite_rows,
+    date,
+    number,
+    quantity,
+    reference,
+    string,
+    text,
+    token,
+    uri,
+)
+from fhir_server.search.registry import POSTED, Epoch, registry
+from fhir_server.search.sink import NOTHING, Sink
+from fhir_server.storage.rows import WITHIN, ContainedRows, IndexRows
 from resources import fhirpath
+from resources.outcome import FhirError
+
+_log = logging.getLogger("fhir_server.search")
 
 Indexer = Callable[[int, Any, str, Sink], None]
 
@@ -22,9 +37,27 @@ def index(resource: dict[str, Any]) -> IndexRows:
     Shape:  `resource` is valid;
             `patient` is the id of the Patient it belongs to (a Patient's own), where it has exactly one
     """
-    sink = Sink()
+    contained = resource.get("contained")
+    if not contained:
+        rows = _rows(resource, NOTHING)
+        rows.epoch = Epoch.value
+        return rows
+    types = {one["id"]: one["resourceType"] for one in reversed(contained) if "id" in one}
+    rows = _rows(resource, types)
+    rows.epoch = Epoch.value
+    types = {**types, "": resource["resourceType"]}
+    rows.contained = [
+        ContainedRows(one.get("id", ""), one["resourceType"], _rows(one, types, contained=True))
+        for one in contained
+    ]
+    return rows
+
+
+def _rows(resource: dict[str, Any], inside: Mapping[str, str], *, contained: bool = False) -> IndexRows:
+    """Return the rows of one resource, without those of what it contains (the types of which are `inside`)."""
+    sink = Sink(inside)
     name = resource["resourceType"]
-    by_key, whole = _plan(name)
+    by_key, whole = _plan(registry(name))
     for key, value in resource.items():
         takes = by_key.get(key)
         if takes is not None:
@@ -32,30 +65,52 @@ def index(resource: dict[str, Any]) -> IndexRows:
                 take(value, sink)
     for take in whole:
         take(resource, sink)
-    if name == "Patient":
-        sink.patient = resource.get("id")
+    if name == "Patient" and "id" in resource:
+        sink.patient = WITHIN + resource["id"] if contained else resource["id"]
+    text.index(resource, sink, contained=contained)
     return sink.rows()
 
 
-@cache
-def _plan(type_name: str) -> tuple[dict[str, tuple[Take, ...]], tuple[Take, ...]]:
-    """Return what to do with each JSON key of a type, and with the resource as a whole."""
-    known = registry(type_name)
+Plan = tuple[dict[str, tuple[Take, ...]], tuple[Take, ...]]
+_plans: dict[str, tuple[TypeSearch, Plan]] = {}
+
+
+def _plan(known: TypeSearch) -> Plan:
+    """Return what to do with each JSON key of a type, and with the resource as a whole; made once for a registry."""
+    kept = _plans.get(known.name)
+    if kept is None or kept[0] is not known:
+        kept = _plans[known.name] = (known, _make_plan(known))
+    return kept[1]
+
+
+def _make_plan(known: TypeSearch) -> Plan:
     by_key: dict[str, list[Take]] = {}
     whole: list[Take] = []
     for param in known.params.values():
-        if param.place in ("refused", "column") or not (param.stored or param.narrowed):
+        if param.place in ("refused", "column", "text") or not (param.stored or param.narrowed):
             continue
         if param.computed:
-            whole.append(_computed(param))
+            whole.append(_computed(param, CUSTOM if param.custom else fhirpath.DEFAULT))
         for path in param.paths:
             carried = len(param.paths) == 1 and path.unfiltered == known.patient_path
             leaf = partial(_indexer(param, carried), param.id)
             if path.steps[0].kind != "get":
-                whole.append(walk(path, 0, type_name, leaf))
+                whole.append(walk(path, 0, known.name, leaf))
             for key, name in path.steps[0].keys:
                 by_key.setdefault(key, []).append(each(path.steps[0].many, walk(path, 1, name, leaf)))
+    whole += _pairings(known)
     return {key: tuple(takes) for key, takes in by_key.items()}, tuple(whole)
+
+
+def _pairings(known: TypeSearch) -> list[Take]:
+    """Return what indexes the composites of a type; those that share a pairing do so once."""
+    found = {one.id: (param, one) for param in known.params.values() for one in param.pairings}
+    return [
+        _forgiving(param, composite_rows.take(param, one))
+        if param.custom
+        else composite_rows.take(param, one)
+        for param, one in found.values()
+    ]
 
 
 def _present(param: int, _value: Any, _type_name: str, sink: Sink) -> None:
@@ -86,12 +141,31 @@ _BY_KIND: dict[str, Indexer] = {
 }
 
 
-def _computed(param: Param) -> Take:
-    expression = fhirpath.compile(param.expression)
+CUSTOM = fhirpath.Limits(steps=20_000, seconds=1.0, text=20_000)
+"""What a stored parameter may cost on one resource: milliseconds. The seconds are for a single step that hangs."""
+
+
+def _computed(param: Param, limits: fhirpath.Limits) -> Take:
+    expression = fhirpath.compile(param.expression, lenient=param.custom)
     leaf = _indexer(param, carried=False)
 
     def take(resource: Any, sink: Sink) -> None:
-        for found in expression.nodes(resource):
+        for found in expression.nodes(resource, limits=limits):
             leaf(param.id, found.value, found.type_name, sink)
 
-    return take
+    return _forgiving(param, take) if param.custom else take
+
+
+def _forgiving(param: Param, take: Take) -> Take:
+    """Return `take` for a stored parameter: a resource that its expression cannot read has no value, and is written."""
+
+    def attempt(resource: Any, sink: Sink) -> None:
+        try:
+            take(resource, sink)
+        except FhirError as problem:
+            _log.warning(
+                "a search parameter cannot be evaluated on a resource",
+                extra={"parameter": param.url, "type": param.type, "why": problem.issues[0].code},
+            )
+
+    return attempt

@@ -84,6 +84,14 @@ def paths(type_name: str, expression: str) -> tuple[Path, ...]:
     return _merged([path for part in parts for path in _path(type_name, part)])
 
 
+def places(type_name: str, expression: str) -> tuple[Path | None, ...]:
+    """Return the alternatives as `paths` does, None being the resource itself; raises UnreadableError."""
+    tree = parse(expression)
+    parts = tree.parts if isinstance(tree, Union) else (tree,)
+    own = {Member(None, name) for name in (type_name, "Resource", "DomainResource")}
+    return tuple(path for part in parts for path in ((None,) if part in own else _path(type_name, part)))
+
+
 def _merged(found: list[Path]) -> tuple[Path, ...]:
     """Return `found` with the alternatives of one choice element (`onset as dateTime | onset as Period`) as one."""
     merged: list[Path] = []
@@ -205,7 +213,7 @@ def _narrowed(steps: tuple[Step, ...], owners: Container[str]) -> tuple[Step, ..
 
 def _as(path: Path, name: str) -> Path:
     last = path.steps[-1]
-    keys = tuple((key, found) for key, found in last.keys if found == name)
+    keys = tuple((key, found) for key, found in last.keys if found.lower() == name.lower())  # `as(DateTime)`
     if last.kind != "get" or not keys:
         raise UnreadableError
     return Path((*path.steps[:-1], replace(last, keys=keys)), path.element, path.text)

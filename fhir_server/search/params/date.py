@@ -162,25 +162,27 @@ def test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
 
     Errors: 400 value
     """
-    asked = [_asked(param.code, value) for value in values]
+    wanted = [asked(param.code, value) for value in values]
     if param.place == "main":
-        return _main_test(param, asked)
+        return _main_test(param, wanted)
     ids = ", ".join(str(part.id) for part in param.parts)
 
     def rows(sql: Sql) -> str:
-        return f"SELECT i.rid FROM idx_date i WHERE i.param IN ({ids}) AND {_any(asked, sql, 'i.lo', 'i.hi')}"
+        return (
+            f"SELECT i.rid FROM idx_date i WHERE i.param IN ({ids}) AND {_any(wanted, sql, 'i.lo', 'i.hi')}"
+        )
 
     return Test(lambda sql, row: f"EXISTS ({rows(sql)} AND i.rid = {row}.rid)", 60, rows)
 
 
-def _main_test(param: Param, asked: Sequence[Asked]) -> Test:
+def _main_test(param: Param, wanted: Sequence[Asked]) -> Test:
     """Return the test of the main date, which stands in the row itself."""
-    late = all(prefix in ("ge", "gt", "sa") for prefix, _, _ in asked)
+    late = all(prefix in ("ge", "gt", "sa") for prefix, _, _ in wanted)
     short = not any(name in ("Period", "Timing") for path in param.paths for name in path.types)
-    start = max(min(first for _, first, _ in asked) - LONGEST, EARLIEST) if late and short else EARLIEST
+    start = max(min(first for _, first, _ in wanted) - LONGEST, EARLIEST) if late and short else EARLIEST
 
     def where(sql: Sql, row: str) -> str:
-        found = _any(asked, sql, f"{row}.d0", f"{row}.d1")
+        found = _any(wanted, sql, f"{row}.d0", f"{row}.d1")
         return (
             f"({row}.d0 >= {sql.big(start)} AND {found})"
             if start > EARLIEST
@@ -192,10 +194,10 @@ def _main_test(param: Param, asked: Sequence[Asked]) -> Test:
 
 def updated_test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
     """Return the test of `_lastUpdated`, an instant in the row itself."""
-    asked = [_asked(param.code, value) for value in values]
+    wanted = [asked(param.code, value) for value in values]
 
     def where(sql: Sql, row: str) -> str:
-        return any_of([_updated(sql, row, *one) for one in asked])
+        return any_of([_updated(sql, row, *one) for one in wanted])
 
     return Test(where)
 
@@ -203,7 +205,11 @@ def updated_test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
 Asked = tuple[str, int, int]
 
 
-def _asked(code: str, text: str) -> Asked:
+def asked(code: str, text: str) -> Asked:
+    """Return the prefix of a search value and the range that it means.
+
+    Errors: 400 value
+    """
     prefix, rest = prefixed(unescape(text))
     try:
         lo, hi = span(rest.replace(" ", "+") if rest[10:11] == "T" else rest)
@@ -221,11 +227,11 @@ def widened(lo: int, hi: int) -> tuple[int, int]:
     return max(lo - gap, EARLIEST), min(hi + gap, LATEST)
 
 
-def _any(asked: Sequence[Asked], sql: Sql, lo: str, hi: str) -> str:
-    return any_of([_compare(sql, lo, hi, *one) for one in asked])
+def _any(wanted: Sequence[Asked], sql: Sql, lo: str, hi: str) -> str:
+    return any_of([compare(sql, lo, hi, *one) for one in wanted])
 
 
-def _compare(sql: Sql, lo: str, hi: str, prefix: str, first: int, last: int) -> str:
+def compare(sql: Sql, lo: str, hi: str, prefix: str, first: int, last: int) -> str:
     """Return the condition on a stored range; `first` and `last` are the search value's own (all inclusive)."""
     if prefix == "gt":
         return f"{hi} > {sql.big(last)}"

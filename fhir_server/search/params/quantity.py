@@ -102,11 +102,15 @@ def test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
 
     Errors: 400 value
     """
-    wanted = [_asked(param.code, value) for value in values]
-    return rows_test(param, lambda sql: any_of([_matches(sql, *one) for one in wanted]))
+    wanted = [read(param.code, value) for value in values]
+    return rows_test(param, lambda sql: any_of([matches(sql, *one) for one in wanted]))
 
 
-def _asked(code: str, text: str) -> tuple[Asked, str, str]:
+def read(code: str, text: str) -> tuple[Asked, str, str]:
+    """Return the number, the system and the unit of a search value.
+
+    Errors: 400 value
+    """
     parts = piped(text)
     if len(parts) not in (1, 3) or (len(parts) == 3 and not parts[2]):
         raise bad_value(code, text, "a quantity is number, number|system|code or number||code")
@@ -114,7 +118,8 @@ def _asked(code: str, text: str) -> tuple[Asked, str, str]:
     return asked(code, parts[0]), system, unit
 
 
-def _matches(sql: Sql, one: Asked, system: str, unit: str) -> str:
+def matches(sql: Sql, one: Asked, system: str, unit: str) -> str:
+    """Return the condition on a row `i` of stored quantities."""
     if not unit:
         return compare(sql, "i.lo", "i.hi", one)
     if not system:

@@ -54,7 +54,7 @@ def index(param: int, value: Any, type_name: str, sink: Sink, *, carried: bool =
     if type_name == "Reference":
         _reference(param, value, carried, sink)
     elif type_name in ("canonical", "uri"):
-        uri.index(param, value, type_name, sink)
+        uri.file(param, value, type_name, sink)
     elif type_name == "Resource":
         if "id" in value:
             sink.edges.add((param, value["resourceType"], value["id"]))
@@ -74,7 +74,7 @@ def _reference(param: int, value: Any, carried: bool, sink: Sink) -> None:
         return
     found = local(text, Context.bases)
     if found is None:
-        uri.index(param, text, "uri", sink)
+        uri.file(param, text, "uri", sink)
     elif carried and found[0] == "Patient":
         sink.patient = found[1]
     else:

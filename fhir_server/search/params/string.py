@@ -67,25 +67,30 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
 
     Errors: 400 value
     """
-    asked = [_asked(param.code, unescape(value), modifier) for value in values]
+    wanted = [asked(param.code, unescape(value), modifier) for value in values]
     ids = ", ".join(str(part.id) for part in param.parts)
 
     def rows(sql: Sql) -> str:
-        matches = any_of([_matches(sql, modifier, *one) for one in asked])
+        matches = any_of([matches(sql, modifier, *one) for one in wanted])
         return f"SELECT i.rid FROM idx_string i WHERE i.param IN ({ids}) AND {matches}"
 
     rank = {"exact": 25, "contains": 40}.get(modifier, 30)
     return Test(lambda sql, row: f"EXISTS ({rows(sql)} AND i.rid = {row}.rid)", rank, rows)
 
 
-def _asked(code: str, text: str, modifier: str) -> tuple[str, str]:
+def asked(code: str, text: str, modifier: str) -> tuple[str, str]:
+    """Return a search value, normalized and as written.
+
+    Errors: 400 value
+    """
     plain = normalize(text)
     if modifier != "exact" and (not plain or len(plain) > INDEXED):
         raise bad_value(code, text, f"a text of 1 to {INDEXED} characters")
     return plain, text
 
 
-def _matches(sql: Sql, modifier: str, plain: str, text: str) -> str:
+def matches(sql: Sql, modifier: str, plain: str, text: str) -> str:
+    """Return the condition on a row `i` of stored strings."""
     if modifier == "contains":
         pattern = plain.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         return f"i.norm LIKE {sql.text('%' + pattern + '%')}"
