@@ -32,6 +32,7 @@ class Context:
     bases: tuple[str, ...] = ()
     page_size = 20
     page_size_max = 1_000
+    codes_max = 20_000
 
 
 def configure(
@@ -42,13 +43,15 @@ def configure(
     bases: tuple[str, ...] | None = None,
     page_size: int | None = None,
     page_size_max: int | None = None,
+    codes_max: int | None = None,
 ) -> None:
     """Set what is given.
 
     Shape:  `zone` is an IANA name, for dates and times without an offset (UTC where none is set);
             `bases` are the absolute addresses, without trailing slash, under which this server is known: references
             that start with one are local; `page_size` counts the matches of a page where `_count` is not given, and
-            a larger `_count` than `page_size_max` is lowered to it
+            a larger `_count` than `page_size_max` is lowered to it; `codes_max` is the most codes of a value set or
+            hierarchy that a search takes
     """
     if token_key is not None and token_key != Context.token_key:
         Context.token_key = token_key
@@ -61,3 +64,4 @@ def configure(
         Context.bases = tuple(base.rstrip("/") + "/" for base in bases)
     Context.page_size = page_size or Context.page_size
     Context.page_size_max = page_size_max or Context.page_size_max
+    Context.codes_max = codes_max or Context.codes_max

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from fhir_server.search.sql import SEVERAL_KEYS, Ranges, Sql, Test, any_of, never, unweighed
 
 
 def token_test(
-    hashes: Iterable[int], postings: Iterable[tuple[int, int]], rank: int, needles: Sequence[str]
+    hashes: Iterable[int], postings: Iterable[tuple[int, int]], rank: int, needles: Collection[str]
 ) -> Test:
     """Return the test that rows with any of `hashes`, or a posting within any of the ranges, pass."""
     tokens = tuple(dict.fromkeys(hashes))
@@ -30,7 +30,7 @@ def token_test(
     only_tokens, only_posts = (tokens, ()) if not ranges else ((), ranges if not tokens else ())
     if only_posts and (len(only_posts) > 1 or only_posts[0][0] != only_posts[0][1]):
         rank = SEVERAL_KEYS
-    return Test(where, rank, rids, only_tokens, only_posts, None, tuple(needles))
+    return Test(where, rank, rids, only_tokens, only_posts, None, needles)
 
 
 def _token_clause(sql: Sql, row: str, tokens: Sequence[int]) -> list[str]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from fhir_server.search.context import remembered
 from fhir_server.search.hashing import coded, either_case, posting, posting_range, token
+from fhir_server.search.params import labels
+from fhir_server.search.params.token_case import in_their_case
 from fhir_server.search.registry import Param, Part
 from fhir_server.search.sink import Sink
 from fhir_server.search.sql import Test
@@ -29,6 +31,9 @@ IMPLIED_SYSTEM = {
 
 COMPLEX = ("CodeableConcept", "Coding", "Identifier", "ContactPoint")
 
+CODED = frozenset({"CodeableConcept", "Coding", "Extension"})
+"""Types whose codes have a system of their own."""
+
 IDENTIFIER = "i"
 """Prefix of the forms of a reference's identifier (`:identifier`)."""
 
@@ -37,6 +42,8 @@ def index(param: int, value: Any, type_name: str, sink: Sink, *, post: bool = Fa
     """Add the hashes of one value to `sink`."""
     sink.present.add(param)
     if type_name == "CodeableConcept":
+        if "text" in value:
+            labels.index(param, value["text"], sink)
         for coding in value.get("coding", ()):
             _coding(param, coding, post, sink)
     elif type_name == "Coding":
@@ -60,6 +67,8 @@ def _plain(param: int, value: str) -> int:
 
 
 def _coding(param: int, coding: Any, post: bool, sink: Sink) -> None:
+    if coding and "display" in coding:
+        labels.index(param, coding["display"], sink)
     if coding is None or "code" not in coding:
         if coding and "system" in coding:
             sink.tokens.add(token(param, SYSTEM, coding["system"]))
@@ -83,6 +92,8 @@ def coding_hashes(param: int, system: str, code: str, post: bool) -> tuple[tuple
 def index_identifier(param: int, value: Any, prefix: str, sink: Sink) -> None:
     """Add the hashes of an Identifier, whose values differ by case."""
     system, text = value.get("system"), value.get("value")
+    if "type" in value and not prefix:
+        labels.index(param, value["type"].get("text"), sink)
     if system is not None:
         sink.tokens.add(token(param, prefix + SYSTEM, system))
     if text is None:
@@ -115,6 +126,7 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
     hashes: list[int] = []
     postings: list[tuple[int, int]] = []
     needles: list[str] = []
+    coded_values: list[tuple[str | None, str]] = []
     for value in values:
         parts = piped(value)
         if modifier == "of-type":
@@ -123,9 +135,12 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
             found, ranges = _asked(param, value, parts)
             hashes += found
             postings += ranges
+            coded_values.append((None, parts[0]) if len(parts) == 1 else (parts[0], parts[1]))
         needles.append(parts[-1])
-    literal = "boolean" not in leaf_types(param) and all(needles)
-    return token_test(hashes, postings, _rank(param), needles if literal else ())
+    types = leaf_types(param)
+    literal = "boolean" not in types and all(needles)
+    test = token_test(hashes, postings, plain_rank(param), needles if literal else ())
+    return in_their_case(param, test, coded_values) if CODED.intersection(types) else test
 
 
 def leaf_types(param: Param) -> tuple[str, ...]:
@@ -133,7 +148,8 @@ def leaf_types(param: Param) -> tuple[str, ...]:
     return ("boolean",) if param.computed else tuple(dict.fromkeys(n for p in param.paths for n in p.types))
 
 
-def _rank(param: Param) -> int:
+def plain_rank(param: Param) -> int:
+    """Return the rank of a test on tokens under GIN: identifiers are few, codes many."""
     types = leaf_types(param)
     return 5 if "Identifier" in types else 15 if "ContactPoint" in types else 50
 
@@ -151,7 +167,7 @@ def _asked(param: Param, value: str, parts: list[str]) -> tuple[list[int], list[
     postings: list[tuple[int, int]] = []
     for part in param.parts:
         for name in leaf_types(param):
-            if name in ("CodeableConcept", "Coding", "Extension"):
+            if name in CODED:
                 more, ranges = _coded(part, parts)
                 hashes += more
                 postings += ranges
@@ -220,3 +236,15 @@ def codes_of(param: Param, part: Part, system: str, code: str) -> list[str]:
         else:
             found += [c for s, c in listed if s == system and code in ("", c)]
     return found
+
+
+def implied_systems(param: Param, code: str) -> list[str]:
+    """Return the systems that elements of type `code` imply for a code."""
+    found: list[str] = []
+    for path in param.paths:
+        bound = path.element.binding if path.element and "code" in path.types else None
+        if bound is not None:
+            listed = definitions().valueset_codes(bound[1])
+            known = IMPLIED_SYSTEM.get(bound[1])
+            found += [s for s, c in listed if c == code] if listed is not None else [known] if known else []
+    return sorted(set(found))
