@@ -12,12 +12,16 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from fhir_server.changes import reindex
+from fhir_server.exchange import Session
 from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
+from fhir_server.operations import lookup
 from fhir_server.rest.config import RestConfig
 from fhir_server.rest.health import figures, live, ready
 from fhir_server.rest.page import elsewhere, home
 from fhir_server.rest.server import FhirServer, sample
+from fhir_server.search import custom
 from fhir_server.search.context import configure
 from fhir_server.settings import Settings
 from fhir_server.storage.store import Store
@@ -52,6 +56,7 @@ class App(FastAPI):
 def create_app(settings: Settings) -> App:
     """Return the ASGI app; its lifespan opens and closes the storage."""
     fhirpath.register(canonical=ucum.canonical, html_problem=div_problem)
+    lookup.connect()
     app = App(
         title=NAME, version=VERSION, description=ABOUT, lifespan=_lifespan, docs_url=None, redoc_url=None
     )
@@ -103,6 +108,12 @@ def _configure_search(settings: Settings, store: Store) -> None:
     )
 
 
+async def _read_parameters(server: FhirServer) -> None:
+    custom.forget()
+    async with Session(server).connection() as conn:
+        await custom.refresh(conn)
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: FhirServer = app.state.fhir
@@ -110,12 +121,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server.store = await _open(server.settings)
     _configure_search(server.settings, server.store)
     gc.freeze()
-    sampler = asyncio.create_task(sample(server))
+    await _read_parameters(server)
+    tasks = [asyncio.create_task(sample(server)), asyncio.create_task(reindex.follow(server))]
+    if server.lane is None:  # a web worker leaves such work to its lane
+        tasks.append(asyncio.create_task(reindex.work(server)))
     try:
         yield
     finally:
-        sampler.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sampler
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         server.access.flush()
         await server.store.close()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from psycopg import errors
+from psycopg import AsyncConnection, errors
 
 from fhir_server.bundle.answer import response_bundle
 from fhir_server.bundle.entries import Entry, located, parse_transaction
@@ -23,8 +23,9 @@ from fhir_server.changes.conditions import Criteria
 from fhir_server.changes.prepare import link
 from fhir_server.changes.single import attempts
 from fhir_server.exchange import Handler, Request, Result, Session
+from fhir_server.search import custom
 from fhir_server.search.match import match_ids
-from fhir_server.storage import locks, read, write
+from fhir_server.storage import epochs, locks, read, write
 from fhir_server.storage.rows import Row, type_number
 from fhir_server.storage.write import Write
 from resources.codec.json import parse_json
@@ -57,9 +58,16 @@ async def transaction(
         try:
             results = await _execute(session, request, plan, dispatch)
         except _RETRIED:
+            await _refresh(session)
             continue
         return response_bundle("transaction-response", results, request.base, request.wants_bodies)
     raise AssertionError("attempts() ends by raising")
+
+
+async def _refresh(session: Session) -> None:
+    """Read anew what rows are indexed by, since its change may be what the transaction ran into."""
+    async with session.connection() as conn:
+        await custom.refresh(conn)
 
 
 async def _execute(
@@ -77,8 +85,15 @@ async def _execute(
         rows |= await _resolve_deferred(inside, plan, rows)
         await _prove_unique(inside, plan)
         results = await _answer(inside, request, plan, rows, dispatch)
+        await _end_epochs(conn, plan)
     session.store.identities.remember({(row.type, row.id): row.rid for row in rows.values()})
     return results
+
+
+async def _end_epochs(conn: AsyncConnection[Any], plan: Plan) -> None:
+    """End the epochs that the writes end, last of all: whoever else ends one waits until this is committed."""
+    ending = [t.write for t in (*plan.removed, *plan.written) if t.write is not None and t.write.epochs]
+    await epochs.end(conn, {name for one in ending for name in one.epochs}, [one.rid for one in ending])
 
 
 async def _lock_rows(session: Session, plan: Plan) -> None:
@@ -103,7 +118,7 @@ async def _apply(session: Session, writes: Sequence[Write], now: datetime) -> di
     rows: dict[str, Row] = {}
     async with session.connection() as conn:
         for start in range(0, len(writes), WRITTEN_AT_ONCE):
-            written = await write.apply(conn, writes[start : start + WRITTEN_AT_ONCE], now)
+            written = await write.apply(conn, writes[start : start + WRITTEN_AT_ONCE], now, ends=False)
             if written is None:
                 raise _MovedError
             rows.update((f"{row.type_name}/{row.id}", row) for row in written)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from fhir_server.search import custom
 from fhir_server.search.extract import index
+from fhir_server.search.registry import Epoch
 from fhir_server.storage.identities import Identities
 from fhir_server.storage.index_rows import CONTAINED, Indexed, Inner
-from fhir_server.storage.rows import WITHIN, IndexRows, tail, type_number
+from fhir_server.storage.rows import WITHIN, IndexRows, head, tail, type_number
 from fhir_server.storage.store import Store
 from fhir_server.storage.write import Write
 from resources.codec.json import parse_json
@@ -62,7 +65,23 @@ def prepare(resource: dict[str, Any], id_: str) -> Prepared:
     """
     resource["id"] = id_
     check(resource)
+    custom.check(resource)
     return Prepared(type_number(resource["resourceType"]), id_, tail(resource), index(resource))
+
+
+def renewed(prepared: Prepared) -> Prepared:
+    """Return `prepared` with rows of the epoch that is in force: made anew where they are of an older one."""
+    if prepared.rows.epoch != Epoch.value:
+        prepared.rows = index(content(prepared.type, prepared.id, prepared.tail))
+    return prepared
+
+
+def content(type_: int, id_: str, tail: bytes) -> dict[str, Any]:
+    """Return the resource that a stored tail is the rest of; its version and instant stand for nothing."""
+    return parse_json(head(type_, id_, 1, _NO_TIME) + tail)
+
+
+_NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 async def link(
@@ -81,6 +100,12 @@ async def link(
         [label for _, prepared in pairs for rows in _all_rows(prepared.rows) for label in rows.labels]
     )
     return known
+
+
+def _changes_nothing(write: Write, prepared: Prepared) -> bool:
+    old = write.old.tail if write.old is not None else None
+    before = content(write.type, write.id, old) if old is not None else None
+    return custom.same(before, content(write.type, write.id, prepared.tail))
 
 
 def _all_rows(rows: IndexRows) -> list[IndexRows]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from fhir_server.changes.conditions import ANY_VERSION, Criteria, Precondition, expect
 from fhir_server.changes.ids import new_id
-from fhir_server.changes.prepare import Prepared, link, prepare
+from fhir_server.changes.prepare import Prepared, link, prepare, renewed
 from fhir_server.exchange import Session
+from fhir_server.search import custom
 from fhir_server.storage import read, write
 from fhir_server.storage.locks import hold
 from fhir_server.storage.read import Old
@@ -37,6 +38,7 @@ async def attempts() -> AsyncIterator[int]:
 
 async def draft(session: Session, prepared: Prepared, method: int, old: Old | None = None) -> Write:
     """Return the write of a new resource, or of the version after `old`, ready to be applied."""
+    prepared = renewed(prepared)
     identities = session.store.identities
     if old is None:
         (rid,) = await identities.allocate(1)
@@ -49,9 +51,14 @@ async def draft(session: Session, prepared: Prepared, method: int, old: Old | No
 
 async def create(session: Session, resource: dict[str, Any]) -> Row:
     """Return the row of a new resource under an id of ours."""
-    row = await apply(session, await draft(session, prepare(resource, new_id()), POST))
-    assert row is not None, "a fresh UUID is nobody else's"
-    return row
+    prepared = prepare(resource, new_id())
+    async for (
+        _
+    ) in attempts():  # a fresh UUID is nobody else's, but search parameters may have changed meanwhile
+        row = await apply(session, await draft(session, prepared, POST))
+        if row is not None:
+            return row
+    raise AssertionError("attempts() ends by raising")
 
 
 async def apply_unless(session: Session, criteria: Criteria, one: Write) -> Row | None:
@@ -116,11 +123,12 @@ async def remove_all(session: Session, found: Sequence[Old]) -> bool:
 
 
 async def apply(session: Session, one: Write) -> Row | None:
-    """Return the row as written, None where somebody was faster."""
+    """Return the row as written, None where somebody was faster: another writer, or a change of search parameters."""
     async with session.connection() as conn:
         rows = await write.apply(conn, [one])
-    if rows is None:
-        return None
+        if rows is None:
+            await custom.refresh(conn)
+            return None
     if session.conn is None:
         session.store.identities.remember({(one.type, one.id): one.rid})
     return rows[0]

@@ -138,6 +138,7 @@ _BY_KIND: dict[str, Indexer] = {
     "quantity": quantity.index,
     "string": string.index,
     "uri": uri.index,
+    "special": near.index,
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fhir_server.exchange import Session
 from fhir_server.metrics import search_stage
-from fhir_server.search import custom, include, keyset, recheck
+from fhir_server.search import codes, custom, include, keyset, recheck, relevance
 from fhir_server.search.cursor import Cursor, decode, search_text
 from fhir_server.search.frequency import FREQUENCIES
 from fhir_server.search.page import Page, links
@@ -24,7 +24,10 @@ async def find(
     Errors: 400 with every problem: not-supported, value, invalid, too-costly; 404
     """
     with search_stage("parse"):
-        query = await custom.read(session, lambda: parse(path, pairs, strict=strict), strict=strict)
+        query = await codes.understood(
+            session,
+            lambda: custom.read(session, lambda: parse(path, pairs, strict=strict), strict=strict),
+        )
     cursor = _cursor(query)
     async with session.connection() as conn:
         await FREQUENCIES.refresh(conn)
@@ -42,15 +45,16 @@ async def find(
         rows = recheck.true_matches(query.tests, [row for row, _ in page])
         with search_stage("include"):
             included = await include.fetch(conn, query.includes, rows)
+        query.issues += await relevance.warnings(conn, query) if cursor is None else []
         alone = cursor is None and not more
         with search_stage("total"):
             counted = len(rows) if alone else None if query.total == "none" else await total(conn, query)
     earlier = more if backward else cursor is not None
     later = backward or more
     places = [place for _, place in page]
-    return Page(
-        rows, included, counted, links(query, base, order, places, earlier=earlier, later=later), query.issues
-    )
+    shown = links(query, base, order, places, earlier=earlier, later=later)
+    scores = {place.rid: place.score for place in places if place.score}
+    return Page(rows, included, counted, shown, query.issues, scores)
 
 
 def _cursor(query: Query) -> Cursor | None:

@@ -13,36 +13,16 @@ from resources.definitions import definitions
 
 _ADDRESSES = ("uri", "url", "canonical", "oid", "uuid")
 
+_QUANTITIES = ("Quantity", "Age", "Count", "Distance", "Duration", "Money", "Range", "SampledData")
+_PLAIN = ("boolean", "code", "id", "string", *_ADDRESSES)
+
 TAKEN: dict[str, frozenset[str]] = {
     "date": frozenset({"date", "dateTime", "instant", "Period", "Timing"}),
     "number": frozenset({"integer", "decimal", "positiveInt", "unsignedInt", "Range"}),
-    "quantity": frozenset(
-        {
-            "Quantity",
-            "Age",
-            "Count",
-            "Distance",
-            "Duration",
-            "Money",
-            "Range",
-            "SampledData",
-        }
-    ),  # fmt: skip
+    "quantity": frozenset(_QUANTITIES),
     "reference": frozenset({"Reference", "Resource", "canonical", "uri"}),
     "string": frozenset({"string", "markdown", "code", "id", "HumanName", "Address", *_ADDRESSES}),
-    "token": frozenset(
-        {
-            "boolean",
-            "code",
-            "id",
-            "string",
-            "CodeableConcept",
-            "Coding",
-            "ContactPoint",
-            "Identifier",
-            *_ADDRESSES,
-        }
-    ),  # fmt: skip
+    "token": frozenset({*_PLAIN, "CodeableConcept", "Coding", "ContactPoint", "Identifier"}),
     "uri": frozenset(_ADDRESSES),
 }
 """Type of a parameter → the FHIR types that it finds values in."""

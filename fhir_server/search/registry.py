@@ -6,8 +6,10 @@ The tables below say where the values of a parameter live; everything else follo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
-from fhir_server.search.param import Param, Part, TypeSearch
+from fhir_server.search.param import Param, Params, Part, TypeSearch
+from fhir_server.search.composites import compose
 from fhir_server.search.fitting import fitted
 from fhir_server.search.paths import Path, UnreadableError, paths
 from fhir_server.storage.rows import param_id
@@ -70,25 +72,26 @@ MAIN_DATE: dict[str, str] = {
 }
 """The date that a type is sorted by, where it is not the parameter `date`; it must have one value at most."""
 
-REFUSED_KINDS = {
-    "composite": "composite parameters are not supported yet",
-    "special": "this parameter is not supported yet",
-}
+UNKNOWN = "this parameter is not supported yet"
+NO_MEANING = "what a parameter of type special means is only defined by R4, for its own"
 
 REFUSED_CODES = {
-    "_content",
-    "_text",
     "_query",
     "_list",
     "_contained",
     "_containedType",
     "_type",
-    "near",
 }
 """Parameters that R4 knows and this server refuses by name until they are built."""
 
 _WHOLES = {("HumanName",), ("Address",)}
 """Types whose elements have string parameters of their own."""
+
+NEAR = "http://hl7.org/fhir/SearchParameter/Location-near"
+"""The one parameter of type special that is about an element."""
+
+TEXTS = {"_text", "_content"}
+"""Parameters that look at the words of a resource."""
 
 COLUMNS = {"_id", "_lastUpdated"}
 """Parameters that are columns of the resource's own row."""
@@ -106,17 +109,39 @@ def registry(type_name: str) -> TypeSearch:
     return found
 
 
-def install(custom: Mapping[str, tuple[SearchParam, ...]]) -> None:
+class Epoch:
+    """The state of the table of search parameters that `registry` follows; 0 where none was read yet."""
+
+    value = 0
+
+
+def install(epoch: int, custom: Mapping[str, tuple[SearchParam, ...]]) -> None:
     """Let `custom` {resource type: definitions} be the parameters that are served beside the official ones."""
     for name in [*_custom, *custom]:
         if _custom.get(name) != custom.get(name):
             _made.pop(name, None)
     _custom.clear()
     _custom.update(custom)
+    Epoch.value = epoch
+
+
+def stored_param(type_name: str, own: SearchParam) -> Param:
+    """Return what a stored definition is for one of its types, `refused` with the reason where it cannot be served.
+
+    Errors: FhirError 400 where its expression is no FHIRPath
+    """
+    others = tuple(one for one in _custom.get(type_name, ()) if one.code != own.code)
+    return _make(type_name, (*others, own)).params[own.code]
+
+
+@cache
+def _of_every_type() -> dict[str, SearchParam]:
+    """Return `_text`, which search.html#all gives to all resources, its definition to those with a narrative."""
+    return {"_text": definitions().search_params("Basic")["_text"]}
 
 
 def _make(type_name: str, custom: Sequence[SearchParam]) -> TypeSearch:
-    official = definitions().search_params(type_name)
+    official = {**_of_every_type(), **definitions().search_params(type_name)}
     read = {code: _read(type_name, param) for code, param in official.items()}
     patient_path = _patient_path(read)
     unions = _unions(read)
@@ -127,6 +152,10 @@ def _make(type_name: str, custom: Sequence[SearchParam]) -> TypeSearch:
     }
     for one in custom:
         params[one.code] = _place_custom(_read_custom(type_name, one), read, files, patient_path)
+    defined = [*official.values(), *custom]
+    params |= compose(params, {one.code: one.components for one in defined if one.type == "composite"})
+    if custom:
+        params = Params(params)
     by_id = {param.id: param for param in params.values()}
     if len(by_id) != len(params):
         raise RuntimeError(f"two search parameters of {type_name} have the same number")
@@ -147,8 +176,12 @@ def _read(type_name: str, official: SearchParam) -> Param:
         targets=official.targets,
         url=official.url,
     )
-    if code in REFUSED_CODES or kind in REFUSED_KINDS:
-        return _refused(param, REFUSED_KINDS.get(kind, REFUSED_KINDS["special"]))
+    if code in TEXTS:
+        return _with(param, place="text", parts=(Part(param.id, ""),))
+    if code in REFUSED_CODES or (kind == "special" and official.url != NEAR):
+        return _refused(param, UNKNOWN if code in REFUSED_CODES else NO_MEANING)
+    if kind == "composite":
+        return _with(param, place=kind)
     if not official.expression:
         return _refused(param, "R4 defines no expression for this parameter")
     try:
@@ -161,7 +194,7 @@ def _read(type_name: str, official: SearchParam) -> Param:
 
 
 def _read_custom(type_name: str, own: SearchParam) -> Param:
-    """Return a stored parameter; its number follows its meaning, so that rows of another one are never taken for its."""
+    """Return a stored parameter; its number follows its meaning, so that no other one's rows are ever taken for its."""
     number = param_id(type_name, f"{own.code}={own.type} {own.expression} {own.components}")
     param = _read(type_name, own)
     if param.paths:
@@ -278,9 +311,9 @@ def _covered(param: Param, read: dict[str, Param], unions: dict[str, tuple[Param
 def _place(
     param: Param, union: tuple[Param, ...], files: dict[str, dict[str, Param]], patient_path: str, main: str
 ) -> Param:
-    if param.place == "refused":
+    if param.place in ("refused", "composite", "text"):
         return param
-    place = {"token": "token", "uri": "token", "quantity": "number"}.get(param.kind, param.kind)
+    place = {"token": "token", "uri": "token", "quantity": "number", "special": "position"}.get(param.kind, param.kind)
     if param.code in COLUMNS:
         place = "column"
     elif param.code in POSTED.get(param.type, ()):

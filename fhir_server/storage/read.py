@@ -28,7 +28,7 @@ FROM resource r JOIN resource_version v USING (rid) WHERE r.type = %s AND r.id =
 _SEVERAL = f"""
 SELECT {_OF_R} FROM unnest(%s, %s) AS k(type, id) JOIN resource r ON r.type = k.type AND r.id = k.id WHERE r.version > 0
 """
-FOR_WRITE = (*COLUMNS.split(", "), "pid", "d0", "posts", "digests")
+FOR_WRITE = (*COLUMNS.split(", "), "pid", "d0", "posts", "digests", "xmin::text")
 """The columns of `Old`, in its order."""
 
 _FOR_WRITE = ", ".join(FOR_WRITE)
@@ -42,13 +42,15 @@ SELECT {_FOR_WRITE} FROM resource WHERE (type, id) IN (SELECT * FROM unnest(%s, 
 class Old(Row):
     """A current row as a writer needs it: what its index rows were made of.
 
-    Shape:  version 0 is a resource only referred to
+    Shape:  version 0 is a resource only referred to; `seen` is the transaction that wrote the row, since index rows
+            may be renewed without a new version; empty where that cannot be
     """
 
     pid: int | None
     d0: int
     posts: list[int]
     digests: list[int]
+    seen: str = ""
 
 
 async def current(conn: AsyncConnection[Any], type_name: str, id_: str) -> Row | None:

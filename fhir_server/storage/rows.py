@@ -16,6 +16,9 @@ from resources.definitions import definitions
 MISSING_DATE = -(2**63)
 """`d0` and `d1` of a resource without a main date: before every date."""
 
+WITHIN = "#"
+"""Stands for the type of what is contained in the same resource, or contains it."""
+
 POST, PUT, PATCH, DELETE = 1, 2, 3, 4
 METHODS = {POST: "POST", PUT: "PUT", PATCH: "PATCH", DELETE: "DELETE"}
 """How a version came to be; history shows it as `Bundle.entry.request.method`."""
@@ -75,8 +78,11 @@ class IndexRows(msgspec.Struct):
             `tokens` go under GIN, `posts` become postings, `present` are the parameters with a value;
             `strings` (param, normalized, as written); `dates` (param, lo, hi), bounds as for `d0`/`d1`;
             `edges` (param, type, id) of local references; `patient` the id of the one Patient it belongs to;
+            a reference within the resource has the type WITHIN and the local id (empty: the container), a contained
+            Patient that it belongs to its local id after WITHIN;
             `positions` (param, latitude, longitude) in degrees; `text` a tsvector's literal, empty where there are no
-            words; `labels` (param, normalized text, its hash) of codes, the hash being one of `tokens`
+            words; `labels` (param, normalized text, its hash) of codes, the hash being one of `tokens`;
+            `epoch` is the state of the search parameters that they were made under, 0 where that is the same to them
     """
 
     d0: int = MISSING_DATE
@@ -94,10 +100,18 @@ class IndexRows(msgspec.Struct):
     text: str = ""
     labels: list[tuple[int, str, int]] = []
     contained: list[ContainedRows] = []
+    epoch: int = 0
 
     def digests(self) -> list[int]:
-        """Return one 64-bit digest for each of GROUPS: equal digests need no rewriting."""
-        return [_digest(getattr(self, group)) for group in GROUPS]
+        """Return one 64-bit digest for each of GROUPS: equal digests need no rewriting.
+
+        Contained resources get new row numbers whenever they are written, so that what refers to them goes with them.
+        """
+        found = [_digest(getattr(self, group)) for group in GROUPS]
+        if self.contained:
+            both = _digest([self.edges, self.patient, self.contained])
+            found[GROUPS.index("edges")] = found[GROUPS.index("contained")] = both
+        return found
 
 
 GROUPS = ("strings", "dates", "numbers", "edges", "composites", "positions", "text", "contained")

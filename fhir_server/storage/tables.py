@@ -252,6 +252,50 @@ epoch = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+custom_param = Table(
+    "custom_param",
+    metadata,
+    Column("param", Integer, primary_key=True, autoincrement=False),
+    Column("source", BigInteger, nullable=False, comment="rid of its SearchParameter"),
+    Column("since", BigInteger, nullable=False, comment="epoch from which on it was there without a break"),
+    Column("ready", Boolean, nullable=False),
+)
+
+ZERO = text("0")
+NOW = text("clock_timestamp()")
+
+reindex_job = Table(
+    "reindex_job",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("why", Text, nullable=False),
+    Column("types", ARRAY(SmallInteger), nullable=False, comment="empty: every type"),
+    Column("params", ARRAY(Integer), nullable=False, server_default=EMPTY),
+    Column("rewrite", Boolean, nullable=False, server_default=text("false")),
+    Column("state", Text, nullable=False, server_default=text("'queued'")),
+    Column("epoch", BigInteger, nullable=False, server_default=ZERO),
+    Column("created", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("started", DateTime(timezone=True)),
+    Column("finished", DateTime(timezone=True)),
+    Column("updated", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("last", BigInteger, nullable=False, server_default=ZERO, comment="greatest rid to look at"),
+    Column(
+        "place",
+        SmallInteger,
+        nullable=False,
+        server_default=ZERO,
+        comment="position of the current type among the types",
+    ),
+    Column("rid", BigInteger, nullable=False, server_default=ZERO),
+    *(Column(name, BigInteger, nullable=False, server_default=ZERO) for name in ("total", "done", "written")),
+    Column("problem", Text),
+)
+Index(
+    "reindex_job_open",
+    reindex_job.c.created,
+    postgresql_where=reindex_job.c.state.in_(["queued", "running"]),
+)
+
 secret = Table(
     "secret",
     metadata,

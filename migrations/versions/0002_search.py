@@ -68,9 +68,46 @@ CREATE INDEX contained_tokens ON contained USING gin (tokens) WITH (fastupdate =
 
 CREATE TABLE epoch (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
 INSERT INTO epoch (name, value) VALUES ('search', 1), ('terminology', 1);
+
+CREATE TABLE custom_param (
+    param INTEGER PRIMARY KEY,
+    source BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    ready BOOLEAN NOT NULL
+);
+COMMENT ON COLUMN custom_param.source IS 'rid of its SearchParameter';
+COMMENT ON COLUMN custom_param.since IS 'epoch from which on it was there without a break';
+
+CREATE TABLE reindex_job (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    why TEXT NOT NULL,
+    types SMALLINT[] NOT NULL,
+    params INTEGER[] DEFAULT '{}' NOT NULL,
+    rewrite BOOLEAN DEFAULT false NOT NULL,
+    state TEXT DEFAULT 'queued' NOT NULL,
+    epoch BIGINT DEFAULT 0 NOT NULL,
+    created TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    started TIMESTAMPTZ,
+    finished TIMESTAMPTZ,
+    updated TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    last BIGINT DEFAULT 0 NOT NULL,
+    place SMALLINT DEFAULT 0 NOT NULL,
+    rid BIGINT DEFAULT 0 NOT NULL,
+    total BIGINT DEFAULT 0 NOT NULL,
+    done BIGINT DEFAULT 0 NOT NULL,
+    written BIGINT DEFAULT 0 NOT NULL,
+    problem TEXT
+);
+COMMENT ON COLUMN reindex_job.types IS 'empty: every type';
+COMMENT ON COLUMN reindex_job.last IS 'greatest rid to look at';
+COMMENT ON COLUMN reindex_job.place IS 'position of the current type among the types';
+CREATE INDEX reindex_job_open ON reindex_job (created) WHERE state IN ('queued', 'running');
+
+INSERT INTO reindex_job (id, why, types)
+SELECT gen_random_uuid()::text, 'upgrade', '{}' WHERE EXISTS (SELECT FROM resource WHERE live);
 """
 
-NAMES = ("epoch", "contained", "label", "idx_text", "idx_position", "idx_composite")
+NAMES = ("reindex_job", "custom_param", "epoch", "contained", "label", "idx_text", "idx_position", "idx_composite")
 
 
 def upgrade() -> None:

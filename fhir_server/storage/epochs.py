@@ -1,0 +1,51 @@
+"""Epochs: states of what the whole server reads by, which processes keep in memory.
+
+`search` is the state of the search parameters, `terminology` that of value sets and code systems. A write that changes
+one ends the epoch, in its own statement. Rows are indexed under an epoch of search, and their statement writes nothing
+once that has ended: a snapshot that does not see the end began before it, and reindexing waits for such transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from fhir_server.storage.binary import Int8s, Texts
+from fhir_server.storage.rows import type_name
+
+_ENDED_BY = {
+    "SearchParameter": ("search",),
+    "ValueSet": ("terminology",),
+    "CodeSystem": ("terminology",),
+}
+
+
+def ended_by(type_: int) -> tuple[str, ...]:
+    """Return the epochs that a write of a resource of a type (its number) ends."""
+    return _ENDED_BY.get(type_name(type_), ())
+
+
+SQL = {
+    "guard": "guard AS (SELECT value FROM epoch WHERE name = 'search' AND value = ALL(%s))",
+    "unguarded": "guard AS (SELECT 1)",
+    "end": """ended AS (UPDATE epoch e SET value = e.value + 1 FROM unnest(%s) AS x(name)
+WHERE e.name = x.name AND EXISTS (SELECT FROM done))""",
+    "forget": "forgotten AS (DELETE FROM custom_param p USING done WHERE p.source = done.rid)",
+}
+"""Parts of a write statement: rows made under an epoch, or none; the end of epochs; what has to be indexed anew."""
+
+
+async def current(conn: AsyncConnection[Any], name: str) -> int:
+    """Return the epoch that is in force."""
+    cursor = await conn.execute("SELECT value FROM epoch WHERE name = %s", (name,), binary=True)
+    found = await cursor.fetchone()
+    return int(found[0]) if found else 0
+
+
+async def end(conn: AsyncConnection[Any], names: Collection[str], rids: Sequence[int]) -> None:
+    """End epochs within a transaction, as its last statement: `rids` are the resources whose writes end them."""
+    if names:
+        await conn.execute("UPDATE epoch SET value = value + 1 WHERE name = ANY(%s)", (Texts(sorted(names)),))
+        await conn.execute("DELETE FROM custom_param WHERE source = ANY(%s)", (Int8s(rids),))
