@@ -12,6 +12,7 @@ from fhir_server.search.params import (
     composite,
     date,
     hierarchy,
+    near,
     number,
     quantity,
     reference,
@@ -36,6 +37,7 @@ MODIFIERS: dict[str, frozenset[str]] = {
     "quantity": frozenset({"missing"}),
     "uri": frozenset({"missing", "above", "below"}),
     "composite": frozenset({"missing"}),
+    "special": frozenset({"missing"}),
 }
 """The modifiers of each parameter type that are answered; references also take the name of a resource type."""
 
@@ -65,6 +67,7 @@ TESTS: dict[str, Callable[[Param, str, Sequence[str]], Test]] = {
     "string": string.test,
     "token": token_sets.test,
     "uri": uri.test,
+    "special": near.test,
 }
 
 EXPRESSIONS: dict[str, Callable[[TypeSearch, str], Test]] = {}

@@ -12,6 +12,7 @@ from fhir_server.search.param import Param, TypeSearch
 from fhir_server.search.params import (
     composite_rows,
     date,
+    near,
     number,
     quantity,
     reference,

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from fhir_server.search.param import Param, Params, Part, TypeSearch
 from fhir_server.search.composites import compose
 from fhir_server.search.fitting import fitted
+from fhir_server.search.param import Param, Params, Part, TypeSearch
 from fhir_server.search.paths import Path, UnreadableError, paths
 from fhir_server.storage.rows import param_id
 from resources import fhirpath

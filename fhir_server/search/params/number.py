@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from fhir_server.search.registry import Param
 from fhir_server.search.sink import Sink
@@ -41,7 +41,7 @@ def index(param: int, value: Any, type_name: str, sink: Sink) -> None:
 def amount(quantity: Any, otherwise: Decimal) -> Decimal:
     """Return the value of a Quantity, `otherwise` where it has none (or one of more digits than columns hold)."""
     value = quantity.get("value") if quantity else None
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if not is_number(value):
         return otherwise
     found = Decimal(value)
     return (
@@ -49,6 +49,11 @@ def amount(quantity: Any, otherwise: Decimal) -> Decimal:
         if not found or (found.adjusted() < MOST_DIGITS and exponent(found) > -MOST_DIGITS)
         else otherwise
     )
+
+
+def is_number(value: Any) -> TypeGuard[int | Decimal]:
+    """Whether a JSON value is a number."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 def exponent(value: Decimal) -> int:
