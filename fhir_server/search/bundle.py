@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from fhir_server.search.page import Page
@@ -11,6 +11,7 @@ from resources.codec.json import dump_json
 from resources.outcome import operation_outcome
 
 _END = {"match": b',"search":{"mode":"match"}}', "include": b',"search":{"mode":"include"}}'}
+NO_SCORES: Mapping[int, str] = {}
 
 
 def searchset(page: Page, base: str) -> bytes:
@@ -22,7 +23,7 @@ def searchset(page: Page, base: str) -> bytes:
         **({} if page.total is None else {"total": page.total}),
         "link": [{"relation": relation, "url": url} for relation, url in page.links],
     }
-    entries = _entries(page.rows, base, "match") + _entries(page.included, base, "include")
+    entries = _entries(page.rows, base, "match", page.scores) + _entries(page.included, base, "include")
     if page.issues:
         said = {"resource": operation_outcome(page.issues), "search": {"mode": "outcome"}}
         entries.append(dump_json(said))
@@ -32,7 +33,7 @@ def searchset(page: Page, base: str) -> bytes:
     return opening[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
 
 
-def _entries(rows: Sequence[Row], base: str, mode: str) -> list[bytes]:
+def _entries(rows: Sequence[Row], base: str, mode: str, scores: Mapping[int, str] = NO_SCORES) -> list[bytes]:
     prefixes: dict[int, bytes] = {}
     end = _END[mode]
     entries = []
@@ -40,5 +41,7 @@ def _entries(rows: Sequence[Row], base: str, mode: str) -> list[bytes]:
         prefix = prefixes.get(row.type)
         if prefix is None:
             prefix = prefixes[row.type] = b'{"fullUrl":' + dump_json({"": f"{base}/{row.type_name}/"})[4:-2]
-        entries.append(b"".join((prefix, row.id.encode(), b'","resource":', row.json(), end)))
+        score = scores.get(row.rid)
+        last = end if score is None else end[:-2] + f',"score":{score}}}}}'.encode()
+        entries.append(b"".join((prefix, row.id.encode(), b'","resource":', row.json(), last)))
     return entries

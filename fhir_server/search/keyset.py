@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from fhir_server.search import plan
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.order import Key, Place, beyond, keys, order_by
+from fhir_server.search.params import text
 from fhir_server.search.query import Query
 from fhir_server.search.run import COLUMNS, WIDTH, run
 from fhir_server.search.sql import Sql, all_of
@@ -29,9 +30,14 @@ async def rows(
     dated = (not sort or by_main) and (cursor is None or cursor.order in ("sort", "d0"))
     rows = plan.source(sql, query.types, query.tests, dated=dated)
     order = cursor.order if cursor else "sort" if sort else rows.order
-    wanted = _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0)
+    ranked = _score(sql, query) if any(key.param.place == "score" for key in sort) else ""
+    wanted = _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0, ranked)
     place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
     return order, await _fetch(conn, sql, query, rows, wanted, place, backward)
+
+
+def _score(sql: Sql, query: Query) -> str:
+    return text.score(sql, query.words, "r") if query.words else ""
 
 
 def _natural(rows: plan.Source, order: str) -> list[Key]:
@@ -111,14 +117,15 @@ async def _fetch(
         conditions.append("r.version > 0")
     rid = rows.rid_order if not wanted else rows.rid
     values = "".join(f", ({key.expression})::text" for key in wanted)
+    values += f", ({_score(sql, query)})::text" if query.words else ""
     tail = f"ORDER BY {order_by(wanted, rid, backward)} LIMIT {query.count + 1}"
     tables, chosen = rows.tables, f" WHERE {all_of(conditions)}"
     if rows.keys:
         each = f"SELECT p.d0, p.rid FROM {tables}{chosen} {tail}"
         merged = f"SELECT DISTINCT p.d0, p.rid FROM k CROSS JOIN LATERAL ({each}) p {tail}"
         tables, chosen = f"({merged}) p JOIN resource r ON r.rid = p.rid", ""
-    text = f"{rows.keys} SELECT {COLUMNS}{values} FROM {tables}{chosen} {tail}"
+    statement = f"{rows.keys} SELECT {COLUMNS}{values} FROM {tables}{chosen} {tail}"
     return [
-        (Row(*found[:WIDTH]), Place(tuple(found[WIDTH:]), found[0]))
-        for found in await run(conn, text, sql.args)
+        (Row(*found[:WIDTH]), Place(found[WIDTH : WIDTH + len(wanted)], found[0], *found[WIDTH + len(wanted) :]))
+        for found in await run(conn, statement, sql.args)
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fhir_server.search import sorting, stored
 from fhir_server.search.query import SortKey
 from fhir_server.search.sql import Sql, any_of, of_types
 from fhir_server.storage.rows import MISSING_DATE
@@ -25,16 +26,25 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row's place in the order: its sort values as text (None: missing) and its row number."""
+    """A row's place in the order: its sort values as text (None: missing) and its row number.
+
+    Shape:  `score` says how well the row answers a search for words, empty where none was asked for
+    """
 
     values: tuple[str | None, ...]
     rid: int
+    score: str = ""
 
 
-def keys(sort: Sequence[SortKey], row: str, d0: str) -> list[Key]:
-    """Return the SQL of `_sort`; `d0` is the cheapest expression of the main date."""
+def keys(sort: Sequence[SortKey], row: str, d0: str, score: str = "") -> list[Key]:
+    """Return the SQL of `_sort`; `d0` is the cheapest expression of the main date, `score` that of `_score`."""
     alone = len(sort) == 1 and not sort[0].param.merged
-    return [_key(one, row, d0, alone) for one in sort]
+    return [
+        Key(score, not one.descending, "real", False)
+        if one.param.place == "score"
+        else _key(one, row, d0, alone)
+        for one in sort
+    ]
 
 
 def _key(one: SortKey, row: str, d0: str, alone: bool) -> Key:
@@ -49,6 +59,9 @@ def _key(one: SortKey, row: str, d0: str, alone: bool) -> Key:
         return (
             Key(d0, down, "bigint", False) if alone else Key(f"NULLIF({d0}, {MISSING_DATE})", down, "bigint")
         )
+    if param.kind in ("token", "reference", "uri"):
+        told = sorting.flag_value(param, row) if sorting.flag(param) else stored.best(param, row, down)
+        return Key(told, down, 'text COLLATE "C"')
     best = "max" if down else "min"
     ids = ", ".join(str(part.id) for part in param.parts)
     table, value, type_name = _VALUES[param.kind]
@@ -71,7 +84,7 @@ def _grouped(one: SortKey, row: str, d0: str) -> Key:
 
 
 _VALUES = {
-    "string": ("idx_string", "i.norm", 'text COLLATE "C"'),
+    "string": ("idx_string", f"left(i.norm, {stored.LONGEST})", 'text COLLATE "C"'),
     "date": ("idx_date", "i.lo", "bigint"),
     "number": ("idx_number", "(i.lo + i.hi) / 2", "numeric"),
     "quantity": ("idx_number", "coalesce((i.clo + i.chi) / 2, (i.lo + i.hi) / 2)", "numeric"),

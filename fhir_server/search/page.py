@@ -17,7 +17,8 @@ from resources.outcome import Issue
 class Page:
     """What a search answers.
 
-    Shape:  `links` are (relation, absolute url); `issues` say what was not understood; `total` None: not counted
+    Shape:  `links` are (relation, absolute url); `issues` say what was not understood; `total` None: not counted;
+            `scores` by row number say how well a match answers a search for words
     """
 
     rows: list[Row]
@@ -25,6 +26,7 @@ class Page:
     total: int | None = None
     links: list[tuple[str, str]] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+    scores: dict[int, str] = field(default_factory=dict)
 
 
 def links(

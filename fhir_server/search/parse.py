@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fhir_server.search import compartment, criteria, include, several
+from fhir_server.search import compartment, criteria, include, relevance, several
 from fhir_server.search.context import Context
 from fhir_server.search.filter.tests import read as read_filter
-from fhir_server.search.query import Query, SortKey
+from fhir_server.search.query import Query
 from fhir_server.search.registry import TypeSearch, registry
 from fhir_server.search.scope import Scope, narrowed, scope_of
+from fhir_server.search.sorting import MAX_KEYS, sort_keys
 from resources.outcome import FhirError, Issue
 
 criteria.EXPRESSIONS["_filter"] = read_filter
 
 CURSOR = "_cursor"
-SORTABLE = frozenset({"column", "main", "date", "number", "string"})
-"""Places whose values are typed rows, which can be sorted by."""
+ONCE = frozenset({"_count", "_total", "_summary", "_format", "_pretty", CURSOR})
+"""Controls of which a second one would contradict the first, or say it again."""
 MAX_VALUE = 20_000
 """The most characters of one parameter's value."""
 
@@ -34,7 +35,7 @@ def parse(path: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query
     known = several.known(query.types)
     if query.scope.owner is not None:
         query.tests.append(compartment.test(query.scope))
-    problems: list[Issue] = []
+    problems = _contradictions(pairs)
     for name, value in pairs:
         if not value.strip():
             continue
@@ -48,7 +49,22 @@ def parse(path: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query
             problems += problem.issues
     if problems:
         raise FhirError(400, issues=problems)
+    relevance.settle(query)
     return query
+
+
+def _contradictions(pairs: Sequence[tuple[str, str]]) -> list[Issue]:
+    """Return what is to be said of controls that are repeated, or cannot be asked for together."""
+    names = [name for name, value in pairs if name in ONCE and value.strip()]
+    problems = [
+        Issue("invalid", f"The parameter '{name}' may be given once, not {names.count(name)} times")
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
+    including = any(name.partition(":")[0] in ("_include", "_revinclude") and value for name, value in pairs)
+    if including and ("_summary", "text") in pairs:
+        problems.append(Issue("invalid", "_include and _revinclude cannot be mixed with _summary=text"))
+    return problems
 
 
 def _check_text(name: str, value: str) -> None:
@@ -120,18 +136,9 @@ def _summary(_known: TypeSearch, query: Query, value: str) -> None:
 
 
 def _sort(known: TypeSearch, query: Query, value: str) -> None:
-    for item in value.split(","):
-        name = item.strip().removeprefix("-")
-        param = known.params.get(name)
-        if param is None:
-            raise FhirError(
-                400, "not-supported", f"{known.name} cannot be sorted by '{name[:100]}': no such parameter"
-            )
-        if any(one.place not in SORTABLE for one in param.groups or (param,)):
-            kinds = "_id, _lastUpdated, dates, numbers, quantities and strings"
-            text = f"{known.name} cannot be sorted by '{name}' yet, only by {kinds}"
-            raise FhirError(400, "not-supported", text)
-        query.sort.append(SortKey(param, item.strip().startswith("-")))
+    query.sort += sort_keys(known, value)
+    if len(query.sort) > MAX_KEYS:
+        raise FhirError(400, "too-costly", f"'_sort' has more than {MAX_KEYS} keys")
 
 
 def _cursor(_known: TypeSearch, query: Query, value: str) -> None:

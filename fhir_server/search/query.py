@@ -8,7 +8,7 @@ from typing import Literal
 from fhir_server.search.context import Context
 from fhir_server.search.param import Param
 from fhir_server.search.scope import Scope
-from fhir_server.search.sql import Test
+from fhir_server.search.sql import Test, flat
 from resources.outcome import Issue
 
 Total = Literal["none", "estimate", "accurate"]
@@ -52,6 +52,11 @@ class Query:
     cursor: str = ""
     pairs: list[tuple[str, str]] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The tsqueries that say how well a match answers; none where no words were asked for."""
+        return tuple(test.words for test in flat(self.tests) if test.words)
 
     @property
     def types(self) -> tuple[str, ...]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fhir_server.storage.rows import MISSING_DATE, Composite, ContainedRows, IndexRows, Numeric
+
+NOTHING: Mapping[str, str] = {}
 
 
 class Sink:
-    """The growing index rows of one resource; sets, since several elements may say the same."""
+    """The growing index rows of one resource; sets, since several elements may say the same.
+
+    Shape:  `inside` are the types of what it contains by local id, for a contained resource with its container's as ""
+    """
 
     __slots__ = (
         "composites",
@@ -15,6 +22,7 @@ class Sink:
         "d1",
         "dates",
         "edges",
+        "inside",
         "labels",
         "numbers",
         "patient",
@@ -26,7 +34,8 @@ class Sink:
         "tokens",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, inside: Mapping[str, str] = NOTHING) -> None:
+        self.inside = inside
         self.d0 = self.d1 = MISSING_DATE
         self.tokens: set[int] = set()
         self.posts: set[int] = set()
