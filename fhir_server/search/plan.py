@@ -32,7 +32,6 @@ from fhir_server.search.sql import (
     never,
     of_types,
 )
-from fhir_server.storage.rows import type_number
 from resources.definitions import definitions
 
 BY_ID = 0
@@ -43,6 +42,9 @@ LIVE = "r.tail IS NOT NULL"
 """What `r.live` says, in words that no partial index promises: a look-up by key must not be ANDed with a whole type."""
 
 PAGE_GUESS = 1_000
+
+MANY_KEYS = 16
+"""From so many posting keys on, those of one patient are looked up, not compared with each row's."""
 
 Types = str | tuple[str, ...]
 """The resource type that rows must be of, or several, of which each will do."""
@@ -76,9 +78,7 @@ def visible(_type_name: str, _row: str) -> str:
     return ""
 
 
-def source(
-    sql: Sql, types: Types, tests: Sequence[Test], *, row: bool = True, dated: bool = False
-) -> Source:
+def source(sql: Sql, types: Types, tests: Sequence[Test], *, row: bool = True, dated: bool = False) -> Source:
     """Return where the rows of `types` that pass `tests` come from.
 
     Shape:  without `row` only their numbers matter; `dated` says that they are wanted in order of date
@@ -90,11 +90,17 @@ def source(
         None,
     )
     best = min((test for test in tests if _leads(test)), key=lambda test: test.rank, default=None)
+    several = next(
+        (test for test in tests if patients and patients.patients and _many_of_one(test, patients.patients)),
+        None,
+    )
     used: list[Test | None]
     if best is not None and best.rank <= _FEW:
         found, used = _by_rank(sql, types, best), [best]
     elif patients is not None and post is not None:
         found, used = _by_posting(sql, post, patients.patients), [patients, post]
+    elif patients is not None and several is not None and patients.patients is not None:
+        found, used = _by_patient_and_keys(sql, types, several, patients.patients), [patients, several]
     elif patients is not None and patients.patients is not None:
         found, used = _by_patient(sql, types, patients.patients), [patients]
     elif best is not None and best.rank <= _ARRAYS:
@@ -110,7 +116,7 @@ def source(
     rest = [test.where(sql, "r") for test in tests if test not in used]
     seen = visible(_only(types), "r")
     rest += [seen] if seen else []
-    if found.rid == "p.rid" and (row or rest):
+    if found.rid == "p.rid" and ((row and not found.keys) or rest):
         found.tables = "posting p JOIN resource r ON r.rid = p.rid"
         rest.append(LIVE)
     found.conditions += rest
@@ -164,9 +170,12 @@ def _by_rank(sql: Sql, types: Types, test: Test) -> Source:
     if test.tokens:
         return Source("resource r", [f"r.tokens && {sql.bigs(test.tokens)}", LIVE], rid_order="r.rid + 0")
     assert test.rids is not None
-    # r.type + 0: so that no index that starts with the type is walked
-    by_key_only = [f"r.type + 0{one.removeprefix('r.type')}" for one in _typed(types)]
-    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", *by_key_only, LIVE])
+    return Source("resource r", [f"r.rid = ANY(ARRAY({test.rids(sql)}))", *_typed_by_key(types), LIVE])
+
+
+def _typed_by_key(types: Types) -> list[str]:
+    """Return `_typed` in words by which no index that starts with the type is walked."""
+    return [f"r.type + 0{one.removeprefix('r.type')}" for one in _typed(types)]
 
 
 def _by_posting(sql: Sql, test: Test, patients: Patients | None) -> Source:
@@ -178,7 +187,22 @@ def _by_posting(sql: Sql, test: Test, patients: Patients | None) -> Source:
     return Source("posting p", conditions, "p.rid", "p.d0", "p.pid", order, "p.rid")
 
 
+def _many_of_one(test: Test, patients: Patients) -> bool:
+    """Whether a test asks for so many posting keys of one patient that the index should find them, not a filter."""
+    return patients.one and len(test.postings) >= MANY_KEYS and all(lo == hi for lo, hi in test.postings)
+
+
+def _by_patient_and_keys(sql: Sql, types: Types, test: Test, patients: Patients) -> Source:
+    keys = sql.bigs([lo for lo, _ in test.postings])
+    of_one = f"{_of_patients(sql, 'p.pid', patients)} AND p.h = ANY({keys})"
+    rids = f"r.rid = ANY(ARRAY(SELECT p.rid FROM posting p WHERE {of_one}))"
+    return Source("resource r", [rids, *_typed_by_key(types), LIVE])
+
+
 def _by_keys(sql: Sql, test: Test) -> Source:
+    if all(lo == hi for lo, hi in test.postings):
+        keys = f"WITH k(h) AS (SELECT unnest({sql.bigs([lo for lo, _ in test.postings])}))"
+        return Source("posting p", ["p.h = k.h"], "p.rid", "p.d0", "p.pid", "d0", "p.rid", keys)
     lows, highs = ([pair[end] for pair in test.postings] for end in (0, 1))
     after = "SELECT x.h FROM posting x WHERE x.h {} AND x.h <= {} ORDER BY x.h LIMIT 1"
     keys = (
