@@ -189,7 +189,7 @@ REFUSED = {
     "DocumentReference?_filter=relatesTo[nonsense eq replaces].target re DocumentReference/1": "has target and code",
     "DocumentReference?_filter=relatesTo[code eq replaces].code eq x": "say the same",
     "Patient?_filter=name eq": "character 8: a space",
-    "Patient?_filter:exact=name eq x": "':exact'",
+    "Patient?_filter:exact=name eq x": "takes no modifier",
 }
 
 
