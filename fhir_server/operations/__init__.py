@@ -28,11 +28,13 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 OPERATIONS: dict[str, Operation] = {}
+"""By name; those of a single type by `Type/$name`, since another type may define the same name for itself."""
 
 
 def register(operation: Operation) -> Operation:
     """Add `operation` to the table and return it."""
-    OPERATIONS[operation.name] = operation
+    single = next(iter(operation.types)) + "/" if len(operation.types) == 1 else ""
+    OPERATIONS[single + operation.name] = operation
     return operation
 
 
@@ -41,7 +43,8 @@ def find(route: Route, method: str) -> Operation:
 
     Errors: 404 not-supported where it is unknown at this level or for this type, 405 for GET on one that writes
     """
-    found = OPERATIONS.get(route.operation)
+    found = OPERATIONS.get(f"{route.type}/{route.operation}") or OPERATIONS.get(route.operation)
+    found = found or next((one for one in OPERATIONS.values() if one.name == route.operation), None)
     level = "instance" if route.id else "type" if route.type else "system"
     if found is None:
         raise FhirError(404, "not-supported", f"The operation {route.operation} is not supported")

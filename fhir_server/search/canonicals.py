@@ -15,6 +15,8 @@ from fhir_server.search.query import Include
 from fhir_server.storage.rows import Row
 
 
-async def neighbours(conn: AsyncConnection[Any], includes: Sequence[Include], rows: Sequence[Row]) -> list[int]:
+async def neighbours(
+    conn: AsyncConnection[Any], includes: Sequence[Include], rows: Sequence[Row]
+) -> list[int]:
     """Return the numbers of the rows to which canonicals of `rows` lead, or from which they lead here."""
     return []

@@ -84,7 +84,9 @@ async def fetch(conn: AsyncConnection[Any], includes: Sequence[Include], rows: S
         seen.update(row.rid for row in frontier)
         included += frontier
         if len(included) > MAX_INCLUDED or rounds > MAX_ROUNDS:
-            much = f"{MAX_INCLUDED} resources" if rounds <= MAX_ROUNDS else f"{MAX_ROUNDS} references in a row"
+            much = (
+                f"{MAX_INCLUDED} resources" if rounds <= MAX_ROUNDS else f"{MAX_ROUNDS} references in a row"
+            )
             text = f"The includes of one page are more than {much}; ask for a smaller _count"
             raise FhirError(400, "too-costly", text)
         wanted = [one for one in includes if one.iterate]
@@ -169,7 +171,9 @@ class _Hop:
         for (source, target), ids in sorted(self._out.items()):
             typed = f" JOIN resource t ON t.rid = e.dst AND t.type = {type_number(target)}" if target else ""
             of = self.of(source)
-            listed.append(f"SELECT e.dst FROM edge e{typed} WHERE e.src = ANY({of}) AND {_in('e.param', ids)}")
+            listed.append(
+                f"SELECT e.dst FROM edge e{typed} WHERE e.src = ANY({of}) AND {_in('e.param', ids)}"
+            )
         if self._carriers:
             types = of_types("m", sorted(self._carriers))
             listed.append(

@@ -126,6 +126,9 @@ async def _fetch(
         tables, chosen = f"({merged}) p JOIN resource r ON r.rid = p.rid", ""
     statement = f"{rows.keys} SELECT {COLUMNS}{values} FROM {tables}{chosen} {tail}"
     return [
-        (Row(*found[:WIDTH]), Place(found[WIDTH : WIDTH + len(wanted)], found[0], *found[WIDTH + len(wanted) :]))
+        (
+            Row(*found[:WIDTH]),
+            Place(found[WIDTH : WIDTH + len(wanted)], found[0], *found[WIDTH + len(wanted) :]),
+        )
         for found in await run(conn, statement, sql.args)
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fhir_server.search import compartment, criteria, include, relevance, several
+from fhir_server.search import compartment, criteria, include, lists, relevance, several
 from fhir_server.search.context import Context
 from fhir_server.search.filter.tests import read as read_filter
 from fhir_server.search.query import Query
@@ -17,6 +17,7 @@ from fhir_server.search.sorting import MAX_KEYS, sort_keys
 from resources.outcome import FhirError, Issue
 
 criteria.EXPRESSIONS["_filter"] = read_filter
+criteria.EXPRESSIONS["_list"] = lists.read
 
 CURSOR = "_cursor"
 ONCE = frozenset({"_count", "_total", "_summary", "_format", "_pretty", CURSOR})

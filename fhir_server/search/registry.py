@@ -77,10 +77,8 @@ NO_MEANING = "what a parameter of type special means is only defined by R4, for 
 
 REFUSED_CODES = {
     "_query",
-    "_list",
     "_contained",
     "_containedType",
-    "_type",
 }
 """Parameters that R4 knows and this server refuses by name until they are built."""
 

@@ -65,7 +65,9 @@ def narrowed(scope: Scope, value: str) -> Scope:
         raise FhirError(400, "invalid", f"'{(wrong or value)[:100]}' in _type is not a resource type of R4")
     types = tuple(name for name in scope.types if name in names)
     if not types:
-        raise FhirError(400, "invalid", f"_type={value[:100]} leaves nothing to search: no such type is in question")
+        raise FhirError(
+            400, "invalid", f"_type={value[:100]} leaves nothing to search: no such type is in question"
+        )
     return replace(scope, types=types)
 
 

@@ -36,7 +36,7 @@ class Asker:
 
     async def bundle(self, query: str, *, strict: bool = True) -> Json:
         """Return the Bundle that `Type?query` answers."""
-        type_name, _, text = query.removeprefix(BASE + "/").partition("?")
+        type_name, _, text = query.removeprefix(BASE).removeprefix("/").partition("?")
         pairs = parse_qsl(text, keep_blank_values=True)
         page = await find(self.session, type_name, pairs, base=BASE, strict=strict)
         return parse_json(searchset(page, BASE))

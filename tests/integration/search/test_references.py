@@ -260,7 +260,6 @@ async def test_includes_are_not_counted(world: Asker) -> None:
         "Observation?_include=Nothing:x",
         "Observation?_include=Observation:subject:Nothing",
         "Observation?_include=Observation:code",
-        "Observation?_include:iterate=Observation:patient",
         "Patient?_revinclude=Observation:nothing",
     ],
 )

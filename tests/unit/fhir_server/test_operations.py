@@ -25,7 +25,7 @@ def registered() -> Iterator[Operation]:
     levels = frozenset({"type", "instance"})
     operation = Operation("$try", answer, "http://x/$try", levels, frozenset({"Patient"}), affects_state=True)
     yield register(operation)
-    del OPERATIONS["$try"]
+    del OPERATIONS["Patient/$try"]
 
 
 @pytest.mark.parametrize("path", ["Patient/$try", "Patient/1/$try"])
