@@ -20,6 +20,7 @@ COMMANDS = {
     "migrate": "small",
     "doctor": "doctor",
     "definitions": "small",
+    "fhirpath": "fhirpath",
     "version": "small",
 }
 """Command → its module in `fhir_server.commands`; only the one that runs is imported (the server takes a second)."""

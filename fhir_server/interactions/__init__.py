@@ -7,6 +7,7 @@ from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history
+from fhir_server.interactions.job import job_cancel, job_status
 from fhir_server.interactions.patch import patch
 from fhir_server.interactions.read import read
 from fhir_server.interactions.search import search
@@ -35,6 +36,8 @@ HANDLERS: dict[str, Handler] = {
     "capabilities": capabilities,
     "create": create,
     "delete": delete,
+    "job-cancel": job_cancel,
+    "job-status": job_status,
     "history-instance": history,
     "history-system": history,
     "history-type": history,

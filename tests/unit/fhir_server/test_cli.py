@@ -129,3 +129,25 @@ def test_a_taken_port_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_the_banner_has_three_lines_to_try() -> None:
     text = banner(base_url(Settings(host="::1", port=8001)))
     assert text.count("curl 'http://[::1]:8001/fhir/") == 3
+
+
+def test_fhirpath_shows_a_line_for_each_value(tmp_path: Path) -> None:
+    file = tmp_path / "patient.json"
+    file.write_text('{"resourceType":"Patient","name":[{"given":["Ann","Bea"]}],"birthDate":"1970"}')
+    assert run("fhirpath", "name.given | birthDate", str(file)).output == '"Ann"\n"Bea"\n"1970"\n'
+    assert run("fhirpath", "name.given", str(file), "--types").output.split()[:2] == [
+        "Patient.name[0].given[0]",
+        "string",
+    ]
+
+
+def test_fhirpath_tells_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "patient.xml"
+    file.write_text('<Patient xmlns="http://hl7.org/fhir"><active value="true"/></Patient>')
+    assert run("fhirpath", "active", str(file)).output == "true\n"
+    for arguments in (
+        ("name.where(", str(file)),
+        ("nme", str(file), "--strict"),
+        ("id", str(tmp_path / "none")),
+    ):
+        assert run("fhirpath", *arguments).exit_code == 1

@@ -1,0 +1,137 @@
+"""What FHIRPath may ask of the server while it runs in a thread of its own: resources, value sets, profiles.
+
+The event loop that the request belongs to does the asking; each look-up has a short time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from fhir_server.exchange import Session
+from fhir_server.search import codes
+from fhir_server.search.codeset import CodeSet
+from fhir_server.search.context import Context
+from fhir_server.search.match import match_rows
+from fhir_server.search.params.reference import local
+from fhir_server.storage import read
+from resources import fhirpath
+from resources.codec.json import parse_json
+from resources.definitions.structures import published_structure
+from resources.outcome import FhirError
+
+T = TypeVar("T")
+Json = dict[str, Any]
+SECONDS = 2.0
+MOST_LOOKUPS = 100
+
+
+class Asking:
+    """The look-ups of one evaluation; a bounded number of them."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.loop = asyncio.get_running_loop()
+        self.left = MOST_LOOKUPS
+
+    def _ask(self, question: Coroutine[Any, Any, T]) -> T:
+        self.left -= 1
+        if self.left < 0:
+            question.close()
+            raise FhirError(400, "too-costly", f"An expression may look up at most {MOST_LOOKUPS} resources")
+        try:
+            return asyncio.run_coroutine_threadsafe(question, self.loop).result(SECONDS)
+        except TimeoutError:
+            raise FhirError(400, "too-costly", "A look-up of the expression took too long") from None
+
+    def resource(self, reference: str) -> Json | None:
+        """Return the resource that a reference names here, None where there is none."""
+        found = local(reference, Context.bases)
+        return None if found is None else self._ask(self._read(*found))
+
+    async def _read(self, type_name: str, id_: str) -> Json | None:
+        async with self.session.connection() as conn:
+            row = await read.current(conn, type_name, id_)
+        return parse_json(row.json()) if row is not None and row.live else None
+
+    def structure(self, url: str) -> Json | None:
+        """Return the StructureDefinition of a url: one that is stored here, else R4's own."""
+        return self._ask(self._structure(url)) or published_structure(url)
+
+    async def _structure(self, url: str) -> Json | None:
+        address, _, version = url.partition("|")
+        pairs = [("url", address), *([("version", version)] if version else [])]
+        rows = await match_rows(self.session, "StructureDefinition", pairs, limit=1)
+        return parse_json(rows[0].json()) if rows else None
+
+    def member_of(self, value: Any, url: str) -> bool | None:
+        """Return whether a code, Coding or CodeableConcept has a code of a value set."""
+        held = self._codes(lambda: codes.value_set(url))
+        return any(
+            (system, code) in held.codes if system is not None else code in held.texts
+            for system, code in _codings(value)
+        )
+
+    def _codes(self, question: Callable[[], CodeSet]) -> CodeSet:
+        async def read_codes() -> CodeSet:
+            return question()
+
+        return self._ask(codes.understood(self.session, read_codes))
+
+    def subsumes(self, first: Any, second: Any) -> bool | None:
+        """Return whether a code of the first subsumes one of the second."""
+        return any(self._subsumes(above, below) for above in _codings(first) for below in _codings(second))
+
+    def _subsumes(self, above: tuple[str | None, str], below: tuple[str | None, str]) -> bool:
+        if above == below:
+            return True
+        system, code = above
+        if system is None or system != below[0]:
+            return False
+        held = self._codes(lambda: codes.hierarchy("below", system, code))
+        return (system, below[1]) in held.codes
+
+
+def _codings(value: Any) -> list[tuple[str | None, str]]:
+    if isinstance(value, str):
+        return [(None, value)]
+    found = value.get("coding", [value]) if isinstance(value, dict) else []
+    return [(one.get("system", ""), one["code"]) for one in found if "code" in one]
+
+
+_ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
+
+
+@contextmanager
+def asking(session: Session) -> Iterator[Asking]:
+    """Let expressions that are evaluated inside, in other threads, ask by `session`."""
+    one = Asking(session)
+    mark = _ASKING.set(one)
+    try:
+        yield one
+    finally:
+        _ASKING.reset(mark)
+
+
+def _current() -> Asking:
+    found = _ASKING.get()
+    if found is None:
+        raise FhirError(400, "not-supported", "FHIRPath: nothing can be looked up here")
+    return found
+
+
+def _structure(url: str) -> Json | None:
+    found = _ASKING.get()
+    return published_structure(url) if found is None else found.structure(url)
+
+
+def connect() -> None:
+    """Give FHIRPath its look-ups, process-wide."""
+    fhirpath.register(
+        member_of=lambda value, url: _current().member_of(value, url),
+        subsumes=lambda first, second: _current().subsumes(first, second),
+        structure=_structure,
+    )
