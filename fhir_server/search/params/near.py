@@ -34,6 +34,8 @@ DEFAULT_METRES = 50_000.0
 WANTED = "latitude|longitude|distance|unit, such as 42.25|-83.69|11.2|km, the unit a UCUM length (km, [mi_us], m …)"
 _SLACK = 1e-9
 """Degrees by which the box is wider than the circle, so that rounding loses nothing."""
+_ROUNDING = 1e-30
+"""How far from nothing the haversine of a place to itself can be, where it has two longitudes: nanometres."""
 
 
 class Circle(NamedTuple):
@@ -45,14 +47,13 @@ class Circle(NamedTuple):
 
 
 def index(param: int, value: Any, _type_name: str, sink: Sink) -> None:
-    """Add one position to `sink`; one that is nowhere on the Earth (a latitude beyond a pole) is left out."""
+    """Add one position to `sink`; what is no place (R4 has 90 and 180 degrees at most, as KML does) is left out."""
     latitude, longitude = value.get("latitude"), value.get("longitude")
-    if not (
-        is_number(latitude) and is_number(longitude) and abs(latitude) <= 90 and abs(longitude) <= 36_000
-    ):
+    if not (is_number(latitude) and is_number(longitude)):
         return
-    sink.positions.add((param, float(latitude), float((longitude + 180) % 360 - 180)))
-    sink.present.add(param)
+    if -90 <= latitude <= 90 and -180 <= longitude <= 180:
+        sink.positions.add((param, float(latitude), float(longitude)))
+        sink.present.add(param)
 
 
 def test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
@@ -115,7 +116,9 @@ def _within(sql: Sql, circle: Circle) -> str:
         f"power(sin(radians(i.lat - {latitude}) / 2), 2) + cos(radians({latitude})) * cos(radians(i.lat))"
         f" * power(sin(radians(i.lon - {longitude}) / 2), 2)"
     )
-    return f"({_box(sql, circle, angle)} AND {haversine} <= {_place(sql, math.sin(angle / 2) ** 2)})"
+    return (
+        f"({_box(sql, circle, angle)} AND {haversine} <= {_place(sql, math.sin(angle / 2) ** 2 + _ROUNDING)})"
+    )
 
 
 def _box(sql: Sql, circle: Circle, angle: float) -> str:
@@ -135,7 +138,7 @@ def _box(sql: Sql, circle: Circle, angle: float) -> str:
 def _between(sql: Sql, longitude: float, aside: float) -> list[str]:
     west, east = longitude - aside, longitude + aside
     ranges = [(west, east)]
-    if west < -180:
+    if west <= -180:
         ranges.append((west + 360, 180.0))
     if east >= 180:
         ranges.append((-180.0, east - 360))

@@ -17,6 +17,12 @@ WORLD = [
     patient("p4", "王小明"),
     patient("p5", LONG + "end"),
     {"resourceType": "Patient", "id": "p6", "gender": "other"},
+    patient("p7", "Παπαδόπουλος"),
+    patient("p8", "Işık"),
+    patient("p9", "مُحَمَّد"),
+    patient("p10", "한국"),
+    patient("p11", "Шевчук-Йовенко"),
+    patient("p12", LONG + "edge"),
 ]
 
 
@@ -48,7 +54,24 @@ WORLD = [
         ("address:missing=false", "p1"),
         (f"family:exact={LONG}end", "p5"),
         ("family:contains=g%20end", "p5"),
-        ("family=long%20long", "p5"),
+        ("family=long%20long", "p12 p5"),
+        (f"family={LONG}", "p12 p5"),
+        (f"family={LONG}e", "p12 p5"),
+        (f"family={LONG}en", "p5"),
+        (f"family={LONG}x", ""),
+        (f"family={LONG[:499]}", "p12 p5"),
+        (f"family={LONG[:501]}", "p12 p5"),
+        (f"family:contains={LONG}ed", "p12"),
+        ("family=ΠΑΠΑΔΟΠΟΥΛΟΣ", "p7"),
+        ("family=παπαδοπουλοσ", "p7"),
+        ("family=ISIK", "p8"),
+        ("family=ışı", "p8"),
+        ("family=محمد", "p9"),
+        ("family=하", ""),
+        ("family=한", "p10"),
+        ("family=\u1112\u1161\u11ab", "p10"),
+        ("family=шевчук-и", "p11"),
+        ("family:exact=Шевчук-йовенко", ""),
     ],
 )
 async def test_strings_match(world: Asker, query: str, expected: str) -> None:

@@ -22,6 +22,21 @@ from fhir_server.search.params.string import normalize
         ("王小明", "王小明"),
         ("Иван", "иван"),
         ("", ""),
+        ("ΟΔΥΣΣΕΥΣ", "οδυσσευσ"),
+        ("Ὀδυσσεύς", "οδυσσευσ"),
+        ("ISIK", "isik"),
+        ("Işık", "isik"),
+        ("مُحَمَّد", "محمد"),
+        ("שָׁלוֹם", "שלום"),
+        ("한국", "한국"),
+        ("\u1112\u1161\u11ab\u1100\u116e\u11a8", "한국"),
+        ("がき", "がき"),
+        ("か\u3099き", "がき"),
+        ("ｶﾞｷ", "ガキ"),
+        ("क्षमा", "क्षमा"),
+        ("Ёлкин", "елкин"),
+        ("a\u00a0\u3000b", "a b"),
+        ("ﬁn", "fin"),
     ],
 )
 def test_case_accents_and_spaces_do_not_count(text: str, plain: str) -> None:
@@ -41,3 +56,8 @@ def test_upper_and_lower_case_are_the_same(text: str) -> None:
 
 def test_characters_that_the_database_cannot_hold_are_dropped() -> None:
     assert normalize("a\0b") == "ab"
+
+
+def test_a_syllable_is_no_prefix_of_another() -> None:
+    assert not normalize("한국").startswith(normalize("하"))
+    assert not normalize("がき").startswith(normalize("か"))
