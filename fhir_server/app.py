@@ -105,6 +105,8 @@ def _configure_search(settings: Settings, store: Store) -> None:
         bases=(own,),
         page_size=settings.page_size,
         page_size_max=settings.page_size_max,
+        codes_max=settings.value_set_codes_max,
+        explain=settings.search_explain,
     )
 
 

@@ -123,6 +123,17 @@ class Settings(BaseSettings):
         le=10_000,
         description="Most entries of a page; a larger `_count` is lowered to it.",
     )
+    value_set_codes_max: int = Field(
+        default=20_000,
+        ge=1,
+        le=200_000,
+        description="Most codes of a value set or hierarchy that a search takes; more is refused.",
+    )
+    search_explain: bool = Field(
+        default=False,
+        description="Offer `_explain=true` on searches, which shows statements, their plans and times "
+        "to whoever searches.",
+    )
     in_flight: int = Field(default=64, ge=1, description="Requests that one worker works on at a time.")
     queue: int = Field(
         default=256, ge=0, description="Requests that may wait in one worker; more are answered 503."

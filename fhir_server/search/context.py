@@ -33,6 +33,7 @@ class Context:
     page_size = 20
     page_size_max = 1_000
     codes_max = 20_000
+    explain = False
 
 
 def configure(
@@ -44,6 +45,7 @@ def configure(
     page_size: int | None = None,
     page_size_max: int | None = None,
     codes_max: int | None = None,
+    explain: bool | None = None,
 ) -> None:
     """Set what is given.
 
@@ -51,7 +53,7 @@ def configure(
             `bases` are the absolute addresses, without trailing slash, under which this server is known: references
             that start with one are local; `page_size` counts the matches of a page where `_count` is not given, and
             a larger `_count` than `page_size_max` is lowered to it; `codes_max` is the most codes of a value set or
-            hierarchy that a search takes
+            hierarchy that a search takes; `explain` offers `_explain`
     """
     if token_key is not None and token_key != Context.token_key:
         Context.token_key = token_key
@@ -65,3 +67,4 @@ def configure(
     Context.page_size = page_size or Context.page_size
     Context.page_size_max = page_size_max or Context.page_size_max
     Context.codes_max = codes_max or Context.codes_max
+    Context.explain = Context.explain if explain is None else explain
