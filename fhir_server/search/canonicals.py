@@ -86,9 +86,9 @@ async def _named(
                     wanted.setdefault(target, set()).add(address.partition("#")[0])
     known = await _stored(conn, {t: {a.partition("|")[0] for a in listed} for t, listed in wanted.items()})
     return [
-        one.row.rid
+        meant.row.rid
         for address, target in {(a, t) for t, listed in wanted.items() for a in listed}
-        if (one := _meant(address, [k for k in known if k.row.type_name == target])) is not None
+        if (meant := _meant(address, [k for k in known if k.row.type_name == target])) is not None
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from fhir_server.search import canonicals, plan
+from fhir_server.search import canonicals, plan, versions
 from fhir_server.search.param import Param, Part
 from fhir_server.search.query import Include
 from fhir_server.search.registry import registry
@@ -71,7 +71,7 @@ def _params(source: str, code: str, name: str) -> tuple[Param, ...]:
 async def fetch(conn: AsyncConnection[Any], includes: Sequence[Include], rows: Sequence[Row]) -> list[Row]:
     """Return the live resources that `includes` bring along with the matches `rows`, each once, no match again.
 
-    Shape:  in order of row numbers
+    Shape:  in order of row numbers; where a reference names an older version, that one
     Errors: 400 too-costly beyond MAX_INCLUDED or MAX_ROUNDS
     """
     seen = {row.rid for row in rows}
@@ -90,7 +90,8 @@ async def fetch(conn: AsyncConnection[Any], includes: Sequence[Include], rows: S
             text = f"The includes of one page are more than {much}; ask for a smaller _count"
             raise FhirError(400, "too-costly", text)
         wanted = [one for one in includes if one.iterate]
-    return sorted(included, key=lambda row: row.rid)
+    included.sort(key=lambda row: row.rid)
+    return await versions.specified(conn, includes, [*rows, *included], included)
 
 
 async def _hop(
@@ -168,6 +169,8 @@ class _Hop:
             f"SELECT m.pid FROM resource m WHERE m.rid = ANY({self.of(name)}) AND m.pid IS NOT NULL"
             for name in sorted(self._patients)
         ]
+        if self._patients and any(row.tail is None for row in self.rows):  # contained resources
+            listed.append(f"SELECT m.pid FROM contained m WHERE m.rid = ANY({self.of(None)})")
         for (source, target), ids in sorted(self._out.items()):
             typed = f" JOIN resource t ON t.rid = e.dst AND t.type = {type_number(target)}" if target else ""
             of = self.of(source)

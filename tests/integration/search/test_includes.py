@@ -191,6 +191,29 @@ async def test_a_match_is_never_an_include_too(world: Asker) -> None:
     assert (bundle["total"], len(ids(bundle))) == (3, 3)
 
 
+async def test_a_reference_to_a_version_brings_that_version(ask: Asker) -> None:
+    await ask.put(patient("p", "First"))
+    await ask.put(patient("p", "Second"))
+    await ask.put(
+        observation("old", "Patient/p/_history/1", "a"),
+        observation("new", "Patient/p/_history/2", "a"),
+        observation("any", "Patient/p", "a"),
+        observation("none", "Patient/p/_history/9", "a"),
+    )
+
+    async def versions(wanted: str) -> list[str]:
+        bundle = await ask.bundle(f"Observation?_id={wanted}&_include=Observation:subject")
+        entries = [entry["resource"] for entry in bundle["entry"] if entry["search"]["mode"] == "include"]
+        return [resource["meta"]["versionId"] for resource in entries]
+
+    assert await versions("old") == ["1"]
+    assert await versions("new") == ["2"]
+    assert await versions("any") == ["2"]
+    assert await versions("none") == ["2"]
+    assert await versions("old,new") == ["2", "1"]
+    assert await versions("old,any") == ["2", "1"]
+
+
 async def test_includes_are_those_of_the_page(world: Asker) -> None:
     pages = {}
     url: str | None = (
