@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fhir_server.search import plan, several
+from fhir_server.search import contained, plan, several
 from fhir_server.search.params import (
     composite,
     date,
@@ -190,7 +190,8 @@ def _chain(param: Param, modifier: str, rest: str, value: str) -> Test:
 
     def listing(sql: Sql, types: frozenset[str]) -> str:
         wanted = [name for name in inner if name in types]
-        return " UNION ALL ".join(plan.listing(sql, name, [inner[name]]) for name in wanted)
+        each = (plan.listing, contained.listing)
+        return " UNION ALL ".join(make(sql, name, [inner[name]]) for name in wanted for make in each)
 
     return reference.points_to(param, listing, frozenset(inner))
 

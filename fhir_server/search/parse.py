@@ -146,6 +146,23 @@ def _cursor(_known: TypeSearch, query: Query, value: str) -> None:
     query.cursor = value
 
 
+def _contained(_known: TypeSearch, query: Query, value: str) -> None:
+    match value:
+        case "false" | "true" | "both":
+            query.contained = value
+        case _:
+            raise FhirError(400, "value", f"'{value[:50]}' is no value for '_contained': false, true or both")
+
+
+def _contained_type(_known: TypeSearch, query: Query, value: str) -> None:
+    match value:
+        case "container" | "contained":
+            query.contained_type = value
+        case _:
+            text = f"'{value[:50]}' is no value for '_containedType': container or contained"
+            raise FhirError(400, "value", text)
+
+
 def _nothing(_known: TypeSearch, _query: Query, _value: str) -> None:
     """Accept a parameter that others apply."""
 
@@ -155,6 +172,8 @@ _CONTROLS: dict[str, Callable[[TypeSearch, Query, str], None]] = {
     "_total": _total,
     "_summary": _summary,
     "_sort": _sort,
+    "_contained": _contained,
+    "_containedType": _contained_type,
     CURSOR: _cursor,
     "_format": _nothing,
     "_pretty": _nothing,

@@ -12,6 +12,8 @@ from fhir_server.search.sql import Test, flat
 from resources.outcome import Issue
 
 Total = Literal["none", "estimate", "accurate"]
+Contained = Literal["false", "true", "both"]
+ContainedType = Literal["container", "contained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Query:
     only_count: bool = False
     includes: list[Include] = field(default_factory=list)
     cursor: str = ""
+    contained: Contained = "false"
+    contained_type: ContainedType = "container"
     pairs: list[tuple[str, str]] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawCursor
 
-from fhir_server.search import plan
+from fhir_server.search import contained, plan
 from fhir_server.search.query import Query
 from fhir_server.search.run import run
 from fhir_server.search.sql import Sql
@@ -17,6 +17,8 @@ EXACT_UP_TO = 10_000
 
 async def total(conn: AsyncConnection[Any], query: Query) -> int:
     """Return the number of matches, as exactly as `_total` asks."""
+    if query.contained != "false":
+        return await contained.count(conn, query)
     sql = Sql()
     estimate = query.total == "estimate"
     text = plan.count(sql, query.types, query.tests, EXACT_UP_TO + 1 if estimate else None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fhir_server.search import criteria, plan
+from fhir_server.search import contained, criteria, plan
 from fhir_server.search.filter import elements, operators
 from fhir_server.search.filter.parser import parse
 from fhir_server.search.filter.syntax import Comparison, Filter, Logical, Not, Step
@@ -110,7 +110,9 @@ def _chain(param: Param, tree: Comparison) -> Test:
     }
 
     def listing(sql: Sql, types: frozenset[str]) -> str:
-        return " UNION ALL ".join(plan.listing(sql, name, inner[name]) for name in inner if name in types)
+        wanted = [name for name in inner if name in types]
+        each = (plan.listing, contained.listing)
+        return " UNION ALL ".join(make(sql, name, inner[name]) for name in wanted for make in each)
 
     return reference.points_to(param, listing, frozenset(inner))
 
