@@ -10,6 +10,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from contextvars import ContextVar
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
@@ -55,13 +56,18 @@ HEAVY = Gauge(
 POOL_FIGURES = ("pool_size", "pool_available", "requests_waiting")
 
 
+STAGES: ContextVar[list[tuple[str, float]] | None] = ContextVar("stages", default=None)
+"""Where the stages of this search and their seconds are noted; None: nowhere."""
+
+
 class search_stage:  # noqa: N801 - reads as a statement: with search_stage("page")
     """Times one stage of a search: parse, page, include or total."""
 
-    __slots__ = ("started", "timer")
+    __slots__ = ("stage", "started", "timer")
     timers: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, stage: str) -> None:
+        self.stage = stage
         timer = self.timers.get(stage)
         if timer is None:
             timer = self.timers[stage] = SEARCH_SECONDS.labels(stage)
@@ -71,7 +77,11 @@ class search_stage:  # noqa: N801 - reads as a statement: with search_stage("pag
         self.started = perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        self.timer.observe(perf_counter() - self.started)
+        took = perf_counter() - self.started
+        self.timer.observe(took)
+        stages = STAGES.get()
+        if stages is not None:
+            stages.append((self.stage, took))
 
 
 _request_children: dict[tuple[str, str, int], Any] = {}

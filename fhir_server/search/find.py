@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fhir_server.exchange import Session
-from fhir_server.metrics import search_stage
-from fhir_server.search import codes, custom, include, keyset, recheck, relevance
+from fhir_server.metrics import STAGES, search_stage
+from fhir_server.search import codes, contained, custom, explain, include, keyset, named, recheck, relevance
 from fhir_server.search.cursor import Cursor, decode, search_text
 from fhir_server.search.frequency import FREQUENCIES
 from fhir_server.search.page import Page, links
 from fhir_server.search.parse import CURSOR, parse
 from fhir_server.search.query import Query
+from fhir_server.search.run import STATEMENTS, Statement
 from fhir_server.search.totals import total
 
 
@@ -23,28 +24,57 @@ async def find(
     Shape:  `pairs` are decoded and in order; `base` is the absolute address that links start with
     Errors: 400 with every problem: not-supported, value, invalid, too-costly; 404
     """
+    if not explain.wanted(pairs):
+        return await _page(session, path, explain.without(pairs), base, strict)
+    statements: list[Statement] = []
+    marks = STATEMENTS.set(statements), STAGES.set([])
+    try:
+        page = await _page(session, path, explain.without(pairs), base, strict)
+        STATEMENTS.set(None)
+        page.issues = [*page.issues, *await explain.issues(session, statements)]
+        return page
+    finally:
+        STATEMENTS.reset(marks[0])
+        STAGES.reset(marks[1])
+
+
+async def _query(session: Session, path: str, pairs: Sequence[tuple[str, str]], strict: bool) -> Query:
+    """Return the search that `pairs` ask for, a named query in it spelled out."""
+    query_named = await named.expand(session, path, pairs)
+    asked = query_named.pairs if query_named else pairs
+    query = await codes.understood(
+        session,
+        lambda: custom.read(session, lambda: parse(path, asked, strict=strict), strict=strict),
+    )
+    if query_named:
+        query.pairs = query_named.shown(query.pairs)
+    return query
+
+
+async def _page(
+    session: Session, path: str, pairs: Sequence[tuple[str, str]], base: str, strict: bool
+) -> Page:
     with search_stage("parse"):
-        query = await codes.understood(
-            session,
-            lambda: custom.read(session, lambda: parse(path, pairs, strict=strict), strict=strict),
-        )
+        query = await _query(session, path, pairs, strict)
     cursor = _cursor(query)
     async with session.connection() as conn:
         await FREQUENCIES.refresh(conn)
         if query.only_count or query.count == 0:
             with search_stage("total"):
-                counted = await total(conn, query)
+                counted: int | None = await total(conn, query)
             own = links(query, base, "", (), earlier=False, later=False)
             return Page([], total=counted, links=own, issues=query.issues)
         with search_stage("page"):
-            order, found = await keyset.rows(conn, query, cursor)
+            inside = query.contained != "false"
+            order, found = await (contained if inside else keyset).rows(conn, query, cursor)
         page, more = found[: query.count], len(found) > query.count
         backward = cursor is not None and cursor.backward
         if backward:
             page.reverse()
         rows = recheck.true_matches(query.tests, [row for row, _ in page])
         with search_stage("include"):
-            included = await include.fetch(conn, query.includes, rows)
+            starts = contained.starts(rows) if inside else rows
+            included = await include.fetch(conn, query.includes, starts)
         query.issues += await relevance.warnings(conn, query) if cursor is None else []
         alone = cursor is None and not more
         with search_stage("total"):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawCursor
@@ -13,8 +16,27 @@ COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail"
 WIDTH = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that was run, for who has to explain it."""
+
+    text: str
+    args: Sequence[Any]
+    seconds: float
+    rows: int
+
+
+STATEMENTS: ContextVar[list[Statement] | None] = ContextVar("statements", default=None)
+"""Where the statements of this search are noted; None: nowhere."""
+
+
 async def run(conn: AsyncConnection[Any], text: str, args: Sequence[Any]) -> list[Any]:
     """Return the rows that a statement selects."""
+    started = perf_counter()
     cursor = AsyncRawCursor(conn)
     await cursor.execute(text, args, binary=True)
-    return await cursor.fetchall()
+    found = await cursor.fetchall()
+    noted = STATEMENTS.get()
+    if noted is not None:
+        noted.append(Statement(text, args, perf_counter() - started, len(found)))
+    return found
