@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections import Counter
 
 from fhir_server.search.criteria import MAX_CHAIN_TYPES, MAX_STEPS, MODIFIERS
-from fhir_server.search.totals import EXACT_UP_TO
 from fhir_server.search.include import MAX_INCLUDED
+from fhir_server.search.params.hierarchy import hierarchies
 from fhir_server.search.params.string import INDEXED
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
+from fhir_server.search.totals import EXACT_UP_TO
 from resources.definitions import definitions
 
 _INTRO = f"""# Search
@@ -36,8 +37,13 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one |
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
 
-Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSED_CODES))}, composite parameters,
-`:text`, `:in`, `:not-in`, `:above`, `:below`, searches across types.
+Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSED_CODES)) or "nothing"}.
+
+## Value sets and code systems
+`:in`, `:not-in`, `:above`, `:below` use the ValueSet and CodeSystem resources stored here, else R4's own; a change holds
+at the next search. A value set is used only if every one of its codes is known: what is missing (an unknown or incomplete
+code system, a filter that cannot be evaluated) is listed in the error. Why and how:
+[0019](../decisions/0019-value-sets-in-search.md).
 """
 
 _MEANING = {
@@ -47,9 +53,30 @@ _MEANING = {
     "exact": "the whole, case and accents included",
     "contains": "anywhere",
     "identifier": "the reference's logical identifier",
+    "text": "the text of a code or of an identifier's type starts so (as for strings)",
+    "in": "a code is in the value set: its url, `url|version` or `ValueSet/id`",
+    "not-in": "no code is in the value set",
+}
+
+_HIERARCHIC = {
+    "token": {
+        "above": "a code that subsumes `system|code`, or itself",
+        "below": "a code that it subsumes, or itself",
+    },
+    "reference": {
+        "above": "the resource or what it is part of, for "
+        + ", ".join(f"`{name}`" for name in hierarchies()),
+        "below": "the resource or its parts",
+    },
+    "uri": {
+        "above": "a URL whose path starts this one, or itself",
+        "below": "a URL further down its path, or itself",
+    },
 }
 
 _NOTES = {
+    "composite": "the values of its components joined by `$`, all within the same element",
+    "special": "`near`: `latitude|longitude|distance|unit`, on a sphere",
     "date": "prefixes eq ne gt lt ge le sa eb ap; every value is the range that its precision leaves open; a Timing counts "
     "with its outer limits; ap widens by a tenth of the distance to now",
     "number": "prefixes as for dates; eq, ne and ap use the precision of the search value (100 is [99.5, 100.5); 1e2 is "
@@ -77,11 +104,15 @@ def _kinds() -> list[str]:
     served = Counter(param.kind for param in _all() if param.place != "refused")
     lines = ["## Parameter types", "| Type | Parameters served | Modifiers | Values |", "|---|---|---|---|"]
     for kind, modifiers in sorted(MODIFIERS.items()):
-        named = [f"`:{name}` {_MEANING[name]}" for name in sorted(modifiers)]
+        named = [f"`:{name}` {_meaning(kind, name)}" for name in sorted(modifiers)]
         named += ["`:[type]`"] if kind == "reference" else []
         cells = (kind, f"{served[kind]:,}", "; ".join(named), _NOTES[kind])
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return [*lines, ""]
+
+
+def _meaning(kind: str, modifier: str) -> str:
+    return _HIERARCHIC.get(kind, {}).get(modifier) or _MEANING[modifier]
 
 
 def _places() -> list[str]:
