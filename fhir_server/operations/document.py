@@ -1,0 +1,128 @@
+"""`Composition/$document`: the document Bundle of a composition and of all that it refers to.
+
+Source: http://hl7.org/fhir/R4/composition-operation-document.html, http://hl7.org/fhir/R4/documents.html
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from fhir_server.changes import single
+from fhir_server.exchange import Request, Result, Session
+from fhir_server.operations import Operation, register
+from fhir_server.operations.parameters import Call, read_call
+from fhir_server.routing import route
+from fhir_server.search.context import Context
+from fhir_server.storage import read
+from fhir_server.storage.rows import Row, instant
+from resources.codec.json import dump_json, parse_json
+from resources.links import reference_holders
+from resources.outcome import FhirError
+from resources.references import Reference, parse_reference
+
+NAME = "$document"
+MOST = 1_000
+"""The most resources of one document."""
+NEEDED = 2
+"""The composition and what it refers to itself must be there; further away something may be missing."""
+Key = tuple[str, str]
+
+
+async def document(session: Session, request: Request) -> Result:
+    """Return the Bundle of type document; with `persist` it is stored, and Location says where.
+
+    Shape:  the composition first, then what it refers to, and what that refers to, each once; references to other
+            servers stay as they are
+    Errors: 404 where there is no such composition, or a resource that it refers to; 400 for more than MOST resources
+    """
+    call = read_call(request, NAME, {"id", "persist", "graph"})
+    if call.one("graph") is not None:
+        raise FhirError(
+            400, "not-supported", f"{NAME} follows no 'graph': it takes all that is referred to", "graph"
+        )
+    rows = await _closure(session, ("Composition", _id(request, call)))
+    bundle = _bundle(rows, request.base)
+    if not call.flag("persist"):
+        return Result(200, dump_json(bundle), kind="bundle")
+    stored = await single.create(session, bundle)
+    location = f"Bundle/{stored.id}/_history/{stored.version}"
+    return Result(200, stored.json(), stored.version, stored.updated, location, kind="bundle")
+
+
+def _id(request: Request, call: Call) -> str:
+    place = route(request.method, request.path)
+    given = call.text("id")
+    if place.id and given:
+        raise FhirError(400, "invalid", f"{NAME} on a composition takes no 'id'", "id")
+    if place.id:
+        return place.id
+    if not given:
+        raise FhirError(400, "required", f"{NAME} needs the 'id' of a composition", "id")
+    named = parse_reference(given if "/" in given else f"Composition/{given}", None)
+    local = next((root for root in Context.bases if given.startswith(root)), "")
+    if local:
+        named = parse_reference(given.removeprefix(local))
+    if named.type != "Composition" or named.id is None or named.absolute:
+        raise FhirError(400, "not-supported", f"'{given[:200]}' is no composition of this server", "id")
+    return named.id
+
+
+async def _closure(session: Session, start: Key) -> list[Row]:
+    """Return the row of `start` and of everything it leads to, in the order in which it is met."""
+    found: dict[Key, Row] = {}
+    wanted, rounds = [start], 0
+    while wanted:
+        async with session.connection() as conn:
+            rows = await read.several(conn, wanted)
+        there = {key: rows[key] for key in wanted if key in rows and rows[key].live}
+        missing = next((key for key in wanted if key not in there), None)
+        if missing is not None and rounds < NEEDED:
+            raise FhirError(404, "not-found", f"There is no {'/'.join(missing)}, which the document needs")
+        found.update(there)
+        if len(found) > MOST:
+            raise FhirError(400, "too-costly", f"The document would hold more than {MOST} resources")
+        wanted, rounds = _next(found, list(there)), rounds + 1
+    return list(found.values())
+
+
+def _next(found: dict[Key, Row], last: list[Key]) -> list[Key]:
+    """Return what the resources of the last round refer to and nobody has asked for yet."""
+    keys: dict[Key, None] = {}
+    for key in last:
+        for holder in reference_holders(parse_json(found[key].json())):
+            named = _local(holder["reference"])
+            if named.type is not None and named.id is not None and named.local:
+                keys[named.type, named.id] = None
+    return [key for key in keys if key not in found]
+
+
+def _local(text: str) -> Reference:
+    root = next((base for base in Context.bases if text.startswith(base)), "")
+    return parse_reference(text.removeprefix(root))
+
+
+def _bundle(rows: list[Row], base: str) -> dict[str, Any]:
+    now = instant(datetime.now(UTC))
+    entries = [
+        {"fullUrl": f"{base}/{row.type_name}/{row.id}", "resource": parse_json(row.json())} for row in rows
+    ]
+    return {
+        "resourceType": "Bundle",
+        "identifier": {"system": "urn:ietf:rfc:3986", "value": uuid.uuid4().urn},
+        "type": "document",
+        "timestamp": now,
+        "entry": entries,
+    }
+
+
+register(
+    Operation(
+        NAME,
+        document,
+        "http://hl7.org/fhir/OperationDefinition/Composition-document",
+        frozenset({"type", "instance"}),
+        frozenset({"Composition"}),
+    )
+)
