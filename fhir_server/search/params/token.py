@@ -14,7 +14,7 @@ from fhir_server.search.params import labels
 from fhir_server.search.params.token_case import in_their_case
 from fhir_server.search.registry import Param, Part
 from fhir_server.search.sink import Sink
-from fhir_server.search.sql import Test
+from fhir_server.search.sql import Test, any_of
 from fhir_server.search.tokens import token_test
 from fhir_server.search.values import bad_value, piped
 from resources.definitions import definitions
@@ -33,6 +33,9 @@ COMPLEX = ("CodeableConcept", "Coding", "Identifier", "ContactPoint")
 
 CODED = frozenset({"CodeableConcept", "Coding", "Extension"})
 """Types whose codes have a system of their own."""
+
+TEXTS = frozenset({"string", "markdown"})
+"""Types whose values do not differ by case. Source: http://hl7.org/fhir/R4/search.html#token"""
 
 IDENTIFIER = "i"
 """Prefix of the forms of a reference's identifier (`:identifier`)."""
@@ -58,7 +61,10 @@ def index(param: int, value: Any, type_name: str, sink: Sink, *, post: bool = Fa
     elif isinstance(value, bool):
         sink.tokens.add(_plain(param, "true" if value else "false"))
     elif value.__class__ is str:
-        sink.tokens.add(_plain(param, value) if type_name == "code" else token(param, CODE, "=" + value))
+        if type_name in TEXTS:
+            sink.tokens.add(token(param, CODE, "~" + value.casefold()))
+        else:
+            sink.tokens.add(_plain(param, value) if type_name == "code" else token(param, CODE, "=" + value))
 
 
 @remembered(8_192)
@@ -140,7 +146,15 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
     types = leaf_types(param)
     literal = "boolean" not in types and all(needles)
     test = token_test(hashes, postings, plain_rank(param), needles if literal else ())
+    if any(not code and system in unlisted_systems(param) for system, code in coded_values):
+        test = _or_any(test, [part.id for part in param.parts])
     return in_their_case(param, test, coded_values) if CODED.intersection(types) else test
+
+
+def _or_any(test: Test, ids: Sequence[int]) -> Test:
+    """Return the test that rows pass which pass `test` or have any value of the parameters `ids` at all."""
+    present = f"present && ARRAY[{', '.join(map(str, ids))}]::int[]"
+    return Test(lambda sql, row: any_of([test.where(sql, row), f"{row}.{present}"]))
 
 
 def leaf_types(param: Param) -> tuple[str, ...]:
@@ -216,7 +230,7 @@ def _plain_hashes(param: Param, part: Part, name: str, value: str, parts: list[s
         if others:
             return []
         raise bad_value(param.code, value, "true or false")
-    if name in ("ContactPoint", "Extension"):
+    if name in ("ContactPoint", "Extension") or name in TEXTS:
         folded = token(part.id, CODE, "~" + parts[0].casefold())
         return [folded, _plain(part.id, parts[0])] if name == "Extension" else [folded]
     return [_plain(part.id, parts[0])]
@@ -236,6 +250,14 @@ def codes_of(param: Param, part: Part, system: str, code: str) -> list[str]:
         else:
             found += [c for s, c in listed if s == system and code in ("", c)]
     return found
+
+
+def unlisted_systems(param: Param) -> set[str]:
+    """Return the systems that all `code` values of a parameter are of, though nobody can list their codes."""
+    bound = [path.element.binding for path in param.paths if path.element and path.types == ("code",)]
+    if len(bound) != len(param.paths):
+        return set()
+    return {IMPLIED_SYSTEM[one[1]] for one in bound if one is not None and one[1] in IMPLIED_SYSTEM}
 
 
 def implied_systems(param: Param, code: str) -> list[str]:

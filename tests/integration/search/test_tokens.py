@@ -48,6 +48,22 @@ WORLD = [
     {"resourceType": "ValueSet", "id": "v1", "status": "active", "url": "http://example.org/vs/A"},
     {"resourceType": "ValueSet", "id": "v2", "status": "draft", "url": "http://example.org/vs/a"},
     {
+        "resourceType": "AuditEvent",
+        "id": "a1",
+        "type": {"code": "x"},
+        "recorded": "2020-01-01T00:00:00Z",
+        "agent": [{"requestor": True, "altId": "NotMe"}],
+        "source": {"site": "Watcher", "observer": {"display": "x"}},
+    },
+    {
+        "resourceType": "Library",
+        "id": "l1",
+        "status": "draft",
+        "type": {"text": "x"},
+        "content": [{"contentType": "text/cql"}],
+    },
+    {"resourceType": "Library", "id": "l2", "status": "draft", "type": {"text": "x"}},
+    {
         "resourceType": "Group",
         "id": "g1",
         "type": "person",
@@ -139,6 +155,16 @@ WORLD = [
         ("Group?value=LA6576-8", "g1"),
         ("Group?value=true", "g1"),
         ("Group?value=false", ""),
+        # strings that are tokens differ by nothing but case
+        ("AuditEvent?site=WATCHER", "a1"),
+        ("AuditEvent?site=watch", ""),
+        ("AuditEvent?altid:not=notme", ""),
+        # all codes of an element are of the system that its value set implies, listed or not
+        ("Library?content-type=text/cql", "l1"),
+        ("Library?content-type=urn:ietf:bcp:13|text/cql", "l1"),
+        ("Library?content-type=urn:ietf:bcp:13|", "l1"),
+        ("Library?content-type:not=urn:ietf:bcp:13|", "l2"),
+        ("Library?content-type=urn:ietf:bcp:47|", ""),
         # empty parameters are ignored
         ("Patient?gender=&active=true", "p1"),
     ],
