@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.exchange import Request, Result, Session, only
 from fhir_server.operations import OPERATIONS, Operation
-from fhir_server.search.registry import Param, registry
+from fhir_server.operations.published import address
+from fhir_server.search import several
+from fhir_server.search.param import Param
+from fhir_server.search.registry import Epoch, registry
+from fhir_server.search.scope import COMPARTMENTS
 from fhir_server.version import NAME, RELEASED, VERSION
 from resources.codec.json import dump_json
 from resources.definitions import definitions
@@ -25,9 +29,6 @@ NORMATIVE = frozenset({
     "OperationOutcome", "Parameters", "Patient", "StructureDefinition", "ValueSet",
 })  # fmt: skip
 """Resource types that are normative in R4. Source: http://hl7.org/fhir/R4/resourcelist.html"""
-
-REFUSING = frozenset({"search-system"})
-"""Interactions whose handler so far only says that it is not supported."""
 
 PATCH_FORMATS = (
     "application/json-patch+json",
@@ -55,14 +56,24 @@ async def capabilities(session: Session, request: Request) -> Result:
     if mode not in MODES:
         raise FhirError(400, "value", f"mode must be one of {', '.join(MODES)}")
     body = await asyncio.to_thread(
-        statement, mode, request.base, frozenset(session.server.handlers) - REFUSING, frozenset(OPERATIONS)
+        statement,
+        mode,
+        request.base,
+        frozenset(session.server.handlers),
+        frozenset(OPERATIONS),
+        Epoch.value,
     )
     return Result(200, body, kind="metadata")
 
 
 @lru_cache(32)
-def statement(mode: str, base: str, interactions: frozenset[str], operations: frozenset[str]) -> bytes:
-    """Return the statement as JSON; `interactions` and `operations` are the names that have a handler."""
+def statement(
+    mode: str, base: str, interactions: frozenset[str], operations: frozenset[str], _epoch: int = 0
+) -> bytes:
+    """Return the statement as JSON; `interactions` and `operations` are the names that have a handler.
+
+    Shape:  `_epoch` is that of the search parameters
+    """
     named = sorted((OPERATIONS[name] for name in operations), key=lambda operation: operation.name)
     if mode == "terminology":
         return dump_json({"resourceType": "TerminologyCapabilities", **_head(mode, base)})
@@ -70,12 +81,15 @@ def statement(mode: str, base: str, interactions: frozenset[str], operations: fr
     rest: dict[str, Any] = {
         "mode": "server",
         "security": {"cors": False, "description": _SECURITY},
-        "resource": [_resource(name, interactions, named) for name in types],
+        "resource": [_resource(name, interactions, named, base) for name in types],
         "interaction": [{"code": code} for code in _SYSTEM if _does(code, interactions)],
+        "searchParam": _common_params() if "search-system" in interactions else [],
     }
-    system_wide = [_operation(one) for one in named if "system" in one.levels]
+    system_wide = [_operation(one, base) for one in named if "system" in one.levels]
     if system_wide:
         rest["operation"] = system_wide
+    if "search-compartment" in interactions:
+        rest["compartment"] = [f"http://hl7.org/fhir/CompartmentDefinition/{c.lower()}" for c in COMPARTMENTS]
     return dump_json(
         {
             "resourceType": "CapabilityStatement",
@@ -110,7 +124,9 @@ def _does(code: str, interactions: frozenset[str]) -> bool:
     return ("transaction" if code == "batch" else code) in interactions
 
 
-def _resource(name: str, interactions: frozenset[str], operations: list[Operation]) -> dict[str, Any]:
+def _resource(
+    name: str, interactions: frozenset[str], operations: list[Operation], base: str
+) -> dict[str, Any]:
     searchable = "search-type" in interactions
     entry: dict[str, Any] = {
         "type": name,
@@ -129,14 +145,20 @@ def _resource(name: str, interactions: frozenset[str], operations: list[Operatio
         entry["searchInclude"] = [
             f"{name}:{param.code}" for param in served(name) if param.kind == "reference"
         ]
-        entry["searchRevInclude"] = list(_pointing()[name])
-        entry["searchParam"] = [_search_param(name, param) for param in served(name)]
+        entry["searchRevInclude"] = list(_pointing(Epoch.value)[name])
+        entry["searchParam"] = [_search_param(param) for param in served(name)]
     entry["operation"] = [
-        _operation(one)
+        _operation(one, base)
         for one in operations
         if one.levels & {"type", "instance"} and name in (one.types or {name})
     ]
     return {key: value for key, value in entry.items() if value != []}
+
+
+def _common_params() -> list[dict[str, Any]]:
+    """Return the parameters that searches across all types take."""
+    shared = several.known(definitions().resource_types).params
+    return [_search_param(shared[code]) for code in sorted(shared) if shared[code].place != "refused"]
 
 
 def served(type_name: str) -> list[Param]:
@@ -145,8 +167,8 @@ def served(type_name: str) -> list[Param]:
     return [params[code] for code in sorted(params) if params[code].place != "refused"]
 
 
-@cache
-def _pointing() -> dict[str, list[str]]:
+@lru_cache(2)
+def _pointing(_epoch: int) -> dict[str, list[str]]:
     """Return {type: 'Other:param' of every served reference parameter that can point to it}."""
     found: dict[str, list[str]] = defaultdict(list)
     for name in definitions().resource_types:
@@ -156,10 +178,9 @@ def _pointing() -> dict[str, list[str]]:
     return found
 
 
-def _search_param(type_name: str, param: Param) -> dict[str, Any]:
-    official = definitions().search_params(type_name)[param.code]
-    return {"name": param.code, "definition": official.url, "type": param.kind}
+def _search_param(param: Param) -> dict[str, Any]:
+    return {"name": param.code, "definition": param.url, "type": param.kind}
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
-    return {"name": operation.name.lstrip("$"), "definition": operation.definition}
+def _operation(operation: Operation, base: str) -> dict[str, Any]:
+    return {"name": operation.name.lstrip("$"), "definition": address(operation.definition, base)}

@@ -56,10 +56,31 @@ async def test_an_interaction_without_handler_is_not_claimed_and_not_served(data
     assert answer.status_code == 404
 
 
-async def test_an_interaction_that_is_only_refused_is_not_claimed(web: httpx.AsyncClient) -> None:
-    claimed = (await web.get("metadata")).json()["rest"][0]["interaction"]
-    assert {entry["code"] for entry in claimed} == {"transaction", "batch", "history-system"}
-    assert (await web.get("?name=x")).status_code == 400
+async def test_searches_across_types_and_compartments_are_claimed(web: httpx.AsyncClient) -> None:
+    rest = (await web.get("metadata")).json()["rest"][0]
+    claimed = {entry["code"] for entry in rest["interaction"]}
+    assert claimed == {"transaction", "batch", "history-system", "search-system"}
+    assert {"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"} <= {
+        param["name"] for param in rest["searchParam"]
+    }
+    base = "http://hl7.org/fhir/CompartmentDefinition/"
+    assert sorted(rest["compartment"]) == [
+        base + name for name in ("device", "encounter", "patient", "practitioner", "relatedperson")
+    ]
+
+
+async def test_everything_is_claimed_where_it_is_offered(web: httpx.AsyncClient) -> None:
+    resources = (await web.get("metadata")).json()["rest"][0]["resource"]
+    offered = {
+        entry["type"]: [
+            one["definition"] for one in entry.get("operation", []) if one["name"] == "everything"
+        ]
+        for entry in resources
+    }
+    assert {name: found for name, found in offered.items() if found} == {
+        name: [f"http://hl7.org/fhir/OperationDefinition/{name}-everything"]
+        for name in ("Encounter", "Group", "Patient")
+    }
 
 
 async def test_search_parameters_and_includes_are_those_of_the_registry(web: httpx.AsyncClient) -> None:

@@ -95,3 +95,45 @@ async def test_elements_leave_included_resources_whole(web: httpx.AsyncClient) -
 async def test_head_of_a_search_has_no_body(web: httpx.AsyncClient) -> None:
     answer = await web.head("Patient?family=rivera")
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize("path", ["", "_search"])
+async def test_searches_across_types_by_url_and_form(web: httpx.AsyncClient, path: str) -> None:
+    wanted = {"_type": "Patient,Observation", "_id": "ana,pulse,bea"}
+    answer = await (web.post(path, data=wanted) if path else web.get("?" + str(httpx.QueryParams(wanted))))
+    assert found(answer).keys() == {"ana", "bea", "pulse"}
+    assert answer.json()["link"][0]["url"].startswith(
+        "http://server.example/fhir?_type=Patient,Observation&_id="
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("Patient/ana/Observation", {"pulse"}), ("Patient/ana/*", {"ana", "pulse"})]
+)
+async def test_a_compartment_by_url_and_form(web: httpx.AsyncClient, path: str, expected: set[str]) -> None:
+    for answer in (await web.get(path), await web.post(path + "/_search"), await web.head(path)):
+        assert answer.status_code == 200
+        if answer.request.method != "HEAD":
+            assert found(answer).keys() == expected
+            assert answer.json()["link"][0]["url"] == f"http://server.example/fhir/{path}"
+    by_form = await web.post(path + "/_search", data={"_id": "pulse"})
+    assert found(by_form).keys() == {"pulse"}
+
+
+@pytest.mark.parametrize("path", ["Organization/1/Patient", "Patient/ana/Medication"])
+async def test_what_is_no_compartment_is_not_found(web: httpx.AsyncClient, path: str) -> None:
+    answer = await web.get(path)
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (404, "not-supported")
+
+
+async def test_a_compartment_and_several_types_within_a_batch(web: httpx.AsyncClient) -> None:
+    urls = ["Patient/ana/Observation", "?_type=Patient&_id=bea", "Patient/ana/$everything?_count=1"]
+    entries = [{"request": {"method": "GET", "url": url}} for url in urls]
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+    answer = await web.post("", json=bundle, headers={"Content-Type": JSON})
+    pages = [entry["resource"] for entry in answer.json()["entry"]]
+    assert [[one["resource"]["id"] for one in page["entry"]] for page in pages] == [
+        ["pulse"],
+        ["bea"],
+        ["ana"],
+    ]

@@ -14,6 +14,10 @@ ROUTES = [
     ("HEAD", "metadata", Route("capabilities")),
     ("GET", "_history", Route("history-system")),
     ("POST", "_search", Route("search-system")),
+    ("GET", "Patient/1/Observation", Route("search-compartment", "Patient", "1")),
+    ("GET", "Patient/1/*", Route("search-compartment", "Patient", "1")),
+    ("POST", "Patient/1/*/_search", Route("search-compartment", "Patient", "1")),
+    ("POST", "Encounter/1/Observation/_search", Route("search-compartment", "Encounter", "1")),
     ("GET", "Patient", Route("search-type", "Patient")),
     ("GET", "Patient/", Route("search-type", "Patient")),
     ("POST", "Patient", Route("create", "Patient")),
@@ -53,19 +57,14 @@ def test_every_r4_interaction_has_its_route(method: str, path: str, wanted: Rout
         ("Patient/a_b", 400, "value"),
         ("Patient/" + "x" * 65, 400, "value"),
         ("Patient/1/_history/a b", 400, "value"),
-        ("Patient/1/Observation", 404, "not-supported"),
-        ("Patient/1/*", 404, "not-supported"),
+        ("Patient/1/Observation/2", 404, "not-found"),
+        ("Patient/1/*/2", 404, "not-found"),
     ],
 )
 def test_what_is_not_there_is_refused(path: str, status: int, code: str) -> None:
     with pytest.raises(FhirError) as caught:
         route("GET", path)
     assert (caught.value.status, caught.value.issues[0].code) == (status, code)
-
-
-def test_compartment_search_is_refused_by_name() -> None:
-    with pytest.raises(FhirError, match="Compartment search 'Patient/1/Observation'"):
-        route("GET", "Patient/1/Observation")
 
 
 @pytest.mark.parametrize(
