@@ -36,6 +36,7 @@ _SYSTEM = {"GET": "search-system", "POST": "transaction"}
 _TYPE = {"GET": "search-type", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _INSTANCE = {"GET": "read", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OPERATION = {"GET": "operation", "POST": "operation"}
+_JOB = {"GET": "job-status", "DELETE": "job-cancel"}
 _NAMED = {
     "metadata": {"GET": "capabilities"},
     "_history": {"GET": "history-system"},
@@ -83,6 +84,8 @@ def _system(method: str, parts: list[str]) -> Route:
         return Route(_pick(_NAMED[name], method))
     if len(parts) == 1 and OPERATION.fullmatch(name):
         return Route(_pick(_OPERATION, method), operation=name)
+    if len(parts) == 2 and name == "_job" and ID.fullmatch(parts[1]):
+        return Route(_pick(_JOB, method), id=parts[1])
     raise _unknown(parts)
 
 
@@ -101,6 +104,8 @@ def _typed(method: str, parts: list[str]) -> Route:
 
 
 def _instance(method: str, parts: list[str]) -> Route:
+    if parts[0] == "_job":
+        return _system(method, parts)
     type_name, id_ = _known_type(parts), parts[1]
     if not ID.fullmatch(id_):
         raise _bad_id(id_, "id")

@@ -70,9 +70,14 @@ def prepare(resource: dict[str, Any], id_: str) -> Prepared:
 
 
 def renewed(prepared: Prepared) -> Prepared:
-    """Return `prepared` with rows of the epoch that is in force: made anew where they are of an older one."""
+    """Return `prepared` with rows of the epoch that is in force: checked and indexed again where it is of an older one.
+
+    Errors: 422 where a SearchParameter clashes with what is there by now
+    """
     if prepared.rows.epoch != Epoch.value:
-        prepared.rows = index(content(prepared.type, prepared.id, prepared.tail))
+        resource = content(prepared.type, prepared.id, prepared.tail)
+        custom.check(resource)
+        prepared.rows = index(resource)
     return prepared
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from fhir_server.exchange import Request, Result, Session
+from fhir_server.operations.published import definition
 from fhir_server.storage import read as storage
 from fhir_server.storage.rows import Row
+from resources.codec.json import dump_json
 from resources.outcome import FhirError
 
 
 async def read(session: Session, request: Request) -> Result:
-    """Return the current version; 404 where there never was one, 410 where it is deleted."""
+    """Return the current version, or a definition of ours; 404 where there never was one, 410 where it is deleted."""
     type_name, id_ = request.path.split("/")
     async with session.connection() as conn:
         row = await storage.current(conn, type_name, id_)
+    if row is None and type_name == "OperationDefinition":
+        own = definition(id_, request.base)
+        if own is not None:
+            return Result(200, dump_json(own))
     return shown(row, f"{type_name}/{id_}")
 
 

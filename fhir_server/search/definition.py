@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from fhir_server.search.param import Param
-from fhir_server.search.paths import UnreadableError, paths
+from fhir_server.search.paths import UnreadableError, paths, unknown_step
 from fhir_server.search.registry import stored_param
 from resources import fhirpath
 from resources.definitions import SearchParam, definitions
@@ -173,7 +173,14 @@ def _computed_problems(tree: Expr, param: Param) -> Iterator[Issue]:
     for name in varying:
         text = f"{name}() depends on more than the resource, so that nothing can be indexed by it here"
         yield _issue("not-supported", text, "expression")
-    if not varying:
+    step = unknown_step(param.type, tree)
+    if step:
+        yield _issue(
+            "invalid",
+            f"On {param.type} nothing is called '{step}' where the expression asks for it",
+            "expression",
+        )
+    elif not varying:
         try:
             compiled = fhirpath.compile(param.expression, lenient=True)
             compiled.evaluate({"resourceType": param.type}, limits=fhirpath.USER)

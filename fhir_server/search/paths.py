@@ -7,8 +7,9 @@ value, and whether two parameters read the same element.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 from typing import Literal as Kind
 
 from resources.definitions import Element, definitions
@@ -145,6 +146,40 @@ def _apart(type_name: str, tree: Expr, owner: str) -> Expr | None:
                 return replace(tree, base=below) if below is not None else None
             return replace(tree, base=TypeTest("ofType", base, "", owner))
     return None
+
+
+def unknown_step(type_name: str, tree: Expr) -> str:
+    """Return the first element in an expression that the types before it do not have, empty where none is seen.
+
+    Shape:  what follows a function that is no path is not looked at
+    """
+    for node in _members(tree):
+        try:
+            owners = _walk(type_name, node.base).types if node.base is not None else ()
+            _walk(type_name, node)
+        except _SeveralError:
+            continue
+        except UnreadableError:
+            try:
+                if node.base is not None and _walk(type_name, node.base):
+                    return node.name
+            except UnreadableError:
+                continue
+        else:
+            if owners and not any(node.name in definitions().type(each).elements for each in owners):
+                return node.name
+    return ""
+
+
+def _members(tree: Any) -> Iterator[Member]:
+    """Yield the steps of the paths in `tree` that start at the resource: not those within a function's arguments."""
+    if isinstance(tree, Member):
+        yield tree
+    for side in ("base", "left", "right", "operand", "parts"):
+        below = getattr(tree, side, None)
+        for each in below if isinstance(below, tuple) else (below,):
+            if each is not None:
+                yield from _members(each)
 
 
 def _start(tree: Expr) -> str:
