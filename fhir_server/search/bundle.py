@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from fhir_server.search.page import Page
-from fhir_server.storage.rows import Row, instant
+from fhir_server.storage.rows import Row, instant, instant_bytes
 from resources.codec.json import dump_json
 from resources.outcome import operation_outcome
 
@@ -34,14 +34,25 @@ def searchset(page: Page, base: str) -> bytes:
 
 
 def _entries(rows: Sequence[Row], base: str, mode: str, scores: Mapping[int, str] = NO_SCORES) -> list[bytes]:
-    prefixes: dict[int, bytes] = {}
+    forms: dict[int, bytes] = {}
     end = _END[mode]
     entries = []
     for row in rows:
-        prefix = prefixes.get(row.type)
-        if prefix is None:
-            prefix = prefixes[row.type] = b'{"fullUrl":' + dump_json({"": f"{base}/{row.type_name}/"})[4:-2]
-        score = scores.get(row.rid)
+        form = forms.get(row.type)
+        if form is None:
+            form = forms[row.type] = _form(row.type_name, base)
+        id_ = row.id.encode()
+        score = scores.get(row.rid) if scores else None
         last = end if score is None else end[:-2] + f',"score":{score}}}}}'.encode()
-        entries.append(b"".join((prefix, row.id.encode(), b'","resource":', row.json(), last)))
+        head = form % (id_, id_, row.version, instant_bytes(row.updated))
+        entries.append(b"".join((head, row.tail or b"}}", last)))
     return entries
+
+
+def _form(type_name: str, base: str) -> bytes:
+    """Return how an entry of a type begins: fullUrl and the head of the resource, as `Row.json` has it."""
+    address = dump_json({"": f"{base}/{type_name}/"})[4:-2].replace(b"%", b"%%")
+    return (
+        b'{"fullUrl":' + address + b'%b","resource":{"resourceType":"' + type_name.encode() + b'","id":"%b",'
+        b'"meta":{"versionId":"%d","lastUpdated":"%b"'
+    )

@@ -167,6 +167,12 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+@lru_cache(16_384)
+def instant_bytes(moment: datetime) -> bytes:
+    """Return `instant` as bytes."""
+    return instant(moment).encode()
+
+
 def tail(resource: dict[str, Any]) -> bytes:
     """Return what is stored of `resource`: its JSON after the head, which storage itself provides."""
     meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
