@@ -37,6 +37,8 @@ async def match_rows(
         raise FhirError(
             412, "invalid", f"A conditional request on {type_name} needs at least one search criterion"
         )
+    if query.contained != "false":
+        raise FhirError(400, "invalid", "A conditional request is about resources, not about contained ones")
     sql = Sql()
     rows = plan.source(sql, query.types, query.tests)
     chosen = f"FROM {rows.tables} WHERE {all_of(rows.conditions)}"

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections import Counter
 
 from fhir_server.search.criteria import MAX_CHAIN_TYPES, MAX_STEPS, MODIFIERS
+from fhir_server.search.fulltext import LAST_POSITION, MOST_BYTES, MOST_POSITIONS
 from fhir_server.search.include import MAX_INCLUDED
 from fhir_server.search.params.hierarchy import hierarchies
 from fhir_server.search.params.string import INDEXED
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
 from fhir_server.search.totals import EXACT_UP_TO
+from fhir_server.search.words import LONGEST
 from resources.definitions import definitions
 
 _INTRO = f"""# Search
@@ -38,6 +40,40 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
 
 Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSED_CODES)) or "nothing"}.
+
+## Words: `_text` and `_content`
+`_text` looks for words in the narrative, `_content` in the whole resource: narrative, and every other `string`, `markdown`
+and XHTML (displays, notes, names, titles; with what the resource contains or bundles). Codes, ids, addresses, dates,
+numbers, references and the data of attachments are no words. `(bone OR liver) and metastases` is R4's example:
+
+| Asked for | Means |
+|---|---|
+| `word` | that word, without case and accents; words are runs of letters and digits, not stemmed, none left out |
+| `word*` | every word that begins so |
+| `"two words"` | one after the other; so are the parts of `follow-up` |
+| `a b`, `a AND b`, `a OR b`, `NOT a`, `( )`, `a, b` | NOT binds most, then AND, OR, the comma; capitals or not; `"or"` is the word |
+
+Writing without spaces (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) is found by any part of a run. What cannot be
+read is refused with its position. `:missing` is answered, other modifiers are refused. Both work for all types, across
+types, in chains and `_has`. Each match has a `search.score` from 0 to 1, and matches come best first unless `_sort` asks
+for something else (`_sort=_score` is best first, `_sort=-_score` the reverse); what only negates has no score.
+Of a resource count {MOST_BYTES:,} bytes of different words, the first {LAST_POSITION:,} words in phrases, {MOST_POSITIONS} places of
+each, and the first {LONGEST} characters of a word; where a stored resource is longer the answer carries a warning.
+Why and how: [0020](../decisions/0020-text-and-contained.md).
+
+## Contained resources
+Chains look inside contained resources (`MedicationRequest?medication.code=` finds requests that contain the Medication);
+other searches do not return them unless `_contained` says so:
+
+| Parameter | |
+|---|---|
+| `_contained` | `false` (default), `true`: contained resources only, `both` |
+| `_containedType` | `container` (default): the containing resource, once, as a match; `contained`: the contained resource itself, its `fullUrl` the container's with `#id` |
+
+Every criterion, `_sort`, paging, `_total` and includes work as usual on the contained resource: `_id` is its local id; it has
+no `_lastUpdated`. Containers are sorted by the matching contained resource that is first in that direction, by `_id` and
+`_lastUpdated` by their own. Includes start from what matched inside, and bring along what is stored by itself: what lies in
+the same container is read there. `_has` asks about stored resources only.
 
 ## Value sets and code systems
 `:in`, `:not-in`, `:above`, `:below` use the ValueSet and CodeSystem resources stored here, else R4's own; a change holds
