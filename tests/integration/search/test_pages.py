@@ -164,7 +164,7 @@ async def test_nothing_that_stays_is_lost_or_doubled_while_others_write(ask: Ask
 async def test_the_total_is_given_where_asked_or_free(world: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "total" not in await world.bundle("Observation?_count=2")
     assert (await world.bundle("Observation?_count=100"))["total"] == 18
-    monkeypatch.setattr("fhir_server.search.find.EXACT_UP_TO", 5)
+    monkeypatch.setattr("fhir_server.search.totals.EXACT_UP_TO", 5)
     assert (await world.bundle("Observation?_count=2&_total=estimate"))["total"] >= 6
     monkeypatch.undo()
     for wanted in ("accurate", "estimate"):
