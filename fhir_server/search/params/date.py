@@ -37,7 +37,8 @@ _FORM = re.compile(
 def span(text: str) -> tuple[int, int]:
     """Return the first and last microsecond (since 1970, UTC) that a date, dateTime or instant can mean.
 
-    Shape:  2013-01 is all of January; a time without an offset is in the server's zone
+    Shape:  2013-01 is all of January; a time without an offset is in the server's zone, the first of two where clocks
+            go back; digits of a second beyond the sixth do not count
     Errors: ValueError for what is no date
     """
     found = _FORM.match(text)
@@ -148,7 +149,11 @@ def _period(value: Any) -> tuple[int, int] | None:
 
 
 def _timing(value: Any) -> tuple[int, int] | None:
-    """Return the outer limits of a schedule: its events and bounds; what repeats in between does not count."""
+    """Return the outer limits of a schedule: its events and its period; what repeats in between does not count.
+
+    Shape:  None where it has neither: boundsDuration, boundsRange, lengths and counts say when nothing is
+    Source: http://hl7.org/fhir/R4/search.html#date ("only the outer limits matter")
+    """
     spans = [_span_of(event) for event in value.get("event", ())]
     bounds = value.get("repeat", {}).get("boundsPeriod")
     if bounds is not None:
@@ -208,16 +213,29 @@ Asked = tuple[str, int, int]
 def asked(code: str, text: str) -> Asked:
     """Return the prefix of a search value and the range that it means.
 
-    Errors: 400 value
+    Errors: 400 value; so is a time without an offset that the server's zone has twice or never, as its clocks change
     """
     prefix, rest = prefixed(unescape(text))
+    written = rest.replace(" ", "+") if rest[10:11] == "T" else rest
     try:
-        lo, hi = span(rest.replace(" ", "+") if rest[10:11] == "T" else rest)
+        lo, hi = span(written)
     except ValueError:
         raise bad_value(
             code, text, "a date such as 2024, 2024-05, 2024-05-31 or 2024-05-31T10:00:00Z"
         ) from None
+    if Context.zone is not None and _doubtful(written):
+        raise bad_value(code, text, f"the clocks of {Context.zone} change then, so that it needs an offset")
     return (prefix, *(widened(lo, hi) if prefix == "ap" else (lo, hi)))
+
+
+def _doubtful(text: str) -> bool:
+    """Whether a time without an offset comes twice, or not at all, in the server's zone."""
+    found = _FORM.match(text)
+    if found is None or found[4] is None or found[8] is not None:
+        return False
+    year, month, day, hour, minute = (int(part) for part in found.groups()[:5])
+    local = datetime(year, month, day, hour, minute, tzinfo=Context.zone)
+    return local.utcoffset() != local.replace(fold=1).utcoffset()
 
 
 def widened(lo: int, hi: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.search.context import remembered
@@ -27,11 +28,7 @@ CURRENCY = "urn:iso:std:iso:4217"
 def index(param: int, value: Any, type_name: str, sink: Sink) -> None:
     """Add one Quantity (or Age, Money, Range, SampledData …) to `sink`."""
     if type_name == "Range":
-        ends = [end for end in (value.get("low"), value.get("high")) if end]
-        if ends:
-            _add(
-                param, amount(value.get("low"), -INFINITY), amount(value.get("high"), INFINITY), ends[0], sink
-            )
+        _range(param, value.get("low") or {}, value.get("high") or {}, sink)
     elif type_name == "SampledData":
         _sampled(param, value, sink)
     elif type_name == "Money":
@@ -39,6 +36,22 @@ def index(param: int, value: Any, type_name: str, sink: Sink) -> None:
         _add(param, *_bounds(value), unit, sink)
     elif isinstance(value, dict) and "value" in value:
         _add(param, *_bounds(value), value, sink)
+
+
+def _range(param: int, low: Any, high: Any, sink: Sink) -> None:
+    """Index a Range in the unit of its low end; ends whose units cannot be converted say nothing together."""
+    lo, hi = amount(low, -INFINITY), amount(high, INFINITY)
+    if lo.is_finite() and hi.is_finite() and _unit(low) != _unit(high):
+        both = low.get("system") == UCUM == high.get("system")
+        converted = ucum.convert(hi, high.get("code", ""), low.get("code", "")) if both else None
+        if converted is None:
+            return
+        hi = converted
+    _add(param, lo, hi, low if lo.is_finite() else high, sink)
+
+
+def _unit(quantity: Any) -> tuple[str, str]:
+    return quantity.get("system", ""), quantity.get("code") or quantity.get("unit", "")
 
 
 def _bounds(quantity: Any) -> tuple[Decimal, Decimal]:
@@ -87,8 +100,17 @@ def canonical(
 
 
 def _canonical(value: Decimal, code: str) -> tuple[Decimal, str] | None:
+    if not _rises(code):
+        return None
     found = ucum.canonical(value if value.is_finite() else Decimal(1), code)
     return found if found is None or value.is_finite() else (value, found[1])
+
+
+@lru_cache(maxsize=4_096)
+def _rises(code: str) -> bool:
+    """Whether more of a unit is more of its base unit; of pH, a negative logarithm, it is less: it stays as it is."""
+    one, two = ucum.canonical(Decimal(1), code), ucum.canonical(Decimal(2), code)
+    return one is not None and two is not None and one[0] < two[0]
 
 
 @remembered(4_096)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.search.context import configure
-from fhir_server.search.params.date import DAY, EARLIEST, LATEST, SECOND, span, value_span, widened
+from fhir_server.search.params.date import DAY, EARLIEST, LATEST, SECOND, asked, span, value_span, widened
+from resources.outcome import FhirError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -99,6 +101,57 @@ def test_dates_without_offset_are_in_the_servers_zone() -> None:
 def test_a_day_on_which_the_clock_changes_has_23_hours() -> None:
     lo, hi = span("2024-03-31")
     assert hi - lo + 1 == 23 * 3600 * SECOND
+
+
+@pytest.mark.usefixtures("vienna")
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [("2024-10-27", 25), ("2024-03", 31 * 24 - 1), ("2024-10", 31 * 24 + 1), ("2024", 366 * 24)],
+)
+def test_a_span_across_a_change_of_clocks_is_as_long_as_it_is(text: str, hours: int) -> None:
+    lo, hi = span(text)
+    assert hi - lo + 1 == hours * 3600 * SECOND
+
+
+@pytest.mark.usefixtures("vienna")
+@pytest.mark.parametrize("text", ["2024-10-27T02:30", "ge2024-03-31T02:30:00", "2024-10-27T02:00:00"])
+def test_a_time_that_comes_twice_or_never_needs_an_offset(text: str) -> None:
+    with pytest.raises(FhirError) as refused:
+        asked("date", text)
+    assert (refused.value.status, "offset" in refused.value.issues[0].text) == (400, True)
+    assert asked("date", text + "+01:00")
+
+
+@pytest.mark.usefixtures("vienna")
+@pytest.mark.parametrize(
+    "text", ["2024-10-27T01:59", "2024-10-27T03:00", "2024-03-31T01:59:59", "2024-10-27"]
+)
+def test_times_beside_a_change_of_clocks_are_clear(text: str) -> None:
+    assert asked("date", text)[1:] == span(text)
+
+
+SCHEDULES = [
+    ({"event": ["2020-05", "2020-01-01"]}, ("2020-01-01", "2020-05")),
+    ({"repeat": {"boundsPeriod": {"start": "2020", "end": "2021"}}}, ("2020", "2021")),
+    (
+        {"event": ["2019-05"], "repeat": {"boundsPeriod": {"start": "2020", "end": "2021"}}},
+        ("2019-05", "2021"),
+    ),
+    ({"repeat": {"boundsPeriod": {"start": "2020"}}}, ("2020", "")),
+    ({"repeat": {"boundsDuration": {"value": 5, "unit": "d"}}}, None),
+    ({"repeat": {"boundsRange": {"low": {"value": 5}}, "count": 3}}, None),
+    ({"event": ["2020"], "repeat": {"boundsDuration": {"value": 5}}}, ("2020", "2020")),
+    ({"code": {"text": "BID"}}, None),
+    ({}, None),
+]
+
+
+@pytest.mark.parametrize(("schedule", "limits"), SCHEDULES)
+def test_of_a_schedule_the_outer_limits_count(
+    schedule: dict[str, Any], limits: tuple[str, str] | None
+) -> None:
+    expected = (span(limits[0])[0], span(limits[1])[1] if limits[1] else LATEST) if limits else None
+    assert value_span(schedule, "Timing") == expected
 
 
 @given(
