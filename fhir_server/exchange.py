@@ -68,7 +68,8 @@ class Result(msgspec.Struct):
     Shape:  `body` is JSON bytes or None; `version` and `updated` describe the resource in `body` (ETag,
             Last-Modified); `location` is relative ('Patient/1/_history/2'); `issues` are warnings or hints that
             `Prefer: return=OperationOutcome` shows; `kind` tells the REST layer whether `body` is one resource,
-            a searchset/history Bundle (subsetting goes per entry) or neither; `resource_type` labels metrics
+            a searchset/history Bundle (subsetting goes per entry) or neither; `mime` is the type of a body that is no
+            FHIR resource and goes out as it is
     """
 
     status: int
@@ -78,6 +79,7 @@ class Result(msgspec.Struct):
     location: str | None = None
     issues: list[Issue] = []
     kind: str = "resource"
+    mime: str = ""
     headers: dict[str, str] = {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -40,11 +41,20 @@ def _entry(result: Result | FhirError, base: str, bodies: bool) -> bytes:
     if result.issues:
         response["outcome"] = operation_outcome(result.issues)
     shown = result.body is not None and (bodies or result.location is None)
-    resource = b'"resource":' + result.body + b"," if shown and result.body else b""
+    resource = b'"resource":' + _resource(result) + b"," if shown and result.body else b""
     full_url = b""
     if result.location is not None:
         full_url = dump_json({"fullUrl": f"{base}/{result.location.split('/_history/')[0]}"})[1:-1] + b","
     return b"{" + full_url + resource + b'"response":' + dump_json(response) + b"}"
+
+
+def _resource(result: Result) -> bytes:
+    """Return the resource that an entry shows: a body of another type than FHIR's is a Binary."""
+    body = result.body or b""
+    if not result.mime:
+        return body
+    data = base64.b64encode(body).decode("ascii")
+    return dump_json({"resourceType": "Binary", "contentType": result.mime, "data": data})
 
 
 def status_line(status: int) -> str:

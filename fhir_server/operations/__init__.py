@@ -16,7 +16,7 @@ class Operation(msgspec.Struct, frozen=True):
     """One operation.
 
     Shape:  `name` with its `$`; `levels` of 'system', 'type', 'instance'; `types` empty means every type;
-            one that affects state may not be called by GET
+            one that affects state may not be called by GET; `bodies` are media types of bodies that it reads itself
     """
 
     name: str
@@ -25,6 +25,7 @@ class Operation(msgspec.Struct, frozen=True):
     levels: frozenset[str]
     types: frozenset[str] = frozenset()
     affects_state: bool = False
+    bodies: frozenset[str] = frozenset()
 
 
 OPERATIONS: dict[str, Operation] = {}

@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from fhir_server import operations
 from fhir_server.exchange import Pairs, Request
 from fhir_server.rest import rawbinary
 from fhir_server.rest.call import Call, parse_pairs
@@ -16,7 +17,7 @@ from resources.codec.xml import parse_xml
 from resources.outcome import FhirError
 
 FORM = "application/x-www-form-urlencoded"
-PATCHES = ("application/json-patch+json", "application/xml-patch+xml")
+PATCHES = frozenset({"application/json-patch+json", "application/xml-patch+xml"})
 LARGE = 256 * 1024
 """Bytes from which on conversions leave the event loop."""
 
@@ -66,6 +67,13 @@ def search_pairs(call: Call, body: bytes) -> Pairs:
     return [*call.query, *parse_pairs(body, "form")]
 
 
+def _taken_as_they_are(request: Request, route: Route) -> frozenset[str]:
+    """Return the media types of bodies that are no resources, which the interaction reads itself."""
+    if route.interaction == "operation":
+        return operations.find(route, request.method).bodies
+    return PATCHES if route.interaction == "patch" else frozenset()
+
+
 async def understood(request: Request, route: Route) -> Request:
     """Return `request` with its body as interactions take it, off the event loop where it is large."""
     if request.method not in _WITH_BODY:
@@ -86,13 +94,14 @@ def converted(request: Request, route: Route) -> Request:
     if not request.body and header is None:
         raise FhirError(400, "required", "The request has no body")
     media = content_type(header)
-    if route.interaction == "patch" and media.name in PATCHES:
+    taken = _taken_as_they_are(request, route)
+    if media.name in taken:
         require_utf8(media)
         return request
     if route.type == "Binary" and route.interaction in ("create", "update"):
         security = request.header("x-security-context")
         resource = rawbinary.resource_of(request.body, media, header or "", security, route.id)
-    elif body_format(media, PATCHES if route.interaction == "patch" else ()) == "json":
+    elif body_format(media, tuple(sorted(taken))) == "json":
         return request
     else:
         resource = parse_xml(request.body)

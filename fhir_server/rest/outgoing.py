@@ -43,6 +43,10 @@ async def reply_of(call: Call, result: Result, answer: Answer) -> Reply:
         _locate(call, result, headers)
     for name, value in result.headers.items():
         headers.append((name.lower().encode("latin-1"), value.encode("latin-1", "replace")))
+    if result.mime:
+        return await _finish(
+            call, result.status, headers, result.body, f"{result.mime};charset=utf-8".encode()
+        )
     if call.route.type == "Binary" and interaction in _READS and result.body is not None:
         return await _binary(call, result, answer, headers)
     status, body = _preferred(call, result, answer)

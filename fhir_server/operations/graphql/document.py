@@ -85,7 +85,9 @@ def _chosen(operations: list[OperationDefinitionNode], name: str | None) -> Oper
             raise FhirError(400, "invalid", f"GraphQL: there is no operation called '{name[:100]}'")
         found = named[0]
     if found.operation is not OperationType.QUERY:
-        text = f"GraphQL: a {found.operation.value} is not offered here, only queries: write by FHIR's REST API"
+        text = (
+            f"GraphQL: a {found.operation.value} is not offered here, only queries: write by FHIR's REST API"
+        )
         raise refused(found, text, "not-supported")
     if found.directives:
         raise refused(found.directives[0], "GraphQL: no directive stands at an operation")

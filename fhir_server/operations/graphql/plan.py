@@ -10,6 +10,7 @@ from graphql.language import FieldNode
 
 from resources.fhirpath import Expression
 
+Json = dict[str, Any]
 Kind = Literal["value", "extras", "element", "typename", "resource", "read", "list", "connection", "member"]
 
 
@@ -70,3 +71,48 @@ class Field:
     singleton: bool = False
     slice: Expression | None = None
     members: frozenset[str] = field(default_factory=frozenset)
+
+
+class Home:
+    """The resource that an element belongs to: what `#id` and a Bundle's addresses are looked up in.
+
+    Shape:  `identity` is (type, id) of a resource of this server, None for one inside of another; `full_url` is the
+            address of an entry of a Bundle; `around` is the home of the resource that holds this one
+    """
+
+    __slots__ = ("around", "full_url", "identity", "resource")
+
+    def __init__(self, resource: Json, identity: tuple[str, str] | None, full_url: str = "") -> None:
+        self.resource = resource
+        self.identity = identity
+        self.full_url = full_url
+        self.around: Home | None = None
+
+
+class Obj:
+    """A value with something inside: its JSON, the resource it belongs to, and its fields as far as gathered.
+
+    Shape:  `home` is where its references start from; `own` is its identity where it is itself a resource of this
+            server, so that others may refer to it
+    """
+
+    __slots__ = ("branches", "home", "json", "own", "type")
+
+    def __init__(self, type_name: str, json: Json, home: Home, own: tuple[str, str] | None = None) -> None:
+        self.type = type_name
+        self.json = json
+        self.home = home
+        self.own = own
+        self.branches: list[Branch] = []
+
+
+class Branch:
+    """The values of one field of one object: scalars as they are, or `Obj`; `kept` even when there are none."""
+
+    __slots__ = ("field", "kept", "labels", "values")
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.values: list[Any] = []
+        self.labels: list[str] | None = None
+        self.kept = False

@@ -47,7 +47,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "positiveInt": (int,),
     "unsignedInt": (int,),
-    **{name: (str, int, Decimal, bool) for name in SEARCH_TYPES},
+    **dict.fromkeys(SEARCH_TYPES, (str, int, Decimal, bool)),
 }
 
 
@@ -83,7 +83,7 @@ def coerced(operation: OperationDefinitionNode, given: Mapping[str, Any]) -> dic
     Errors: 400 invalid for a value of another type, a missing one that is required, an undeclared one
     """
     values: dict[str, Any] = {}
-    declared = {one.variable.name.value: one for one in operation.variable_definitions}
+    declared = {one.variable.name.value: one for one in operation.variable_definitions or ()}
     for name in given:
         if name not in declared:
             raise refused(operation, f"GraphQL: the operation declares no variable '${name[:100]}'")
@@ -109,7 +109,9 @@ def _typed(definition: VariableDefinitionNode, wanted: TypeNode, value: Any) -> 
     if isinstance(wanted, ListTypeNode):
         if value is None:
             return None
-        return [_typed(definition, wanted.type, one) for one in (value if isinstance(value, list) else [value])]
+        return [
+            _typed(definition, wanted.type, one) for one in (value if isinstance(value, list) else [value])
+        ]
     assert isinstance(wanted, NamedTypeNode)
     kinds = _kinds(definition, wanted)
     if value is None:

@@ -1,0 +1,19 @@
+"""$graphql: FHIR resources read and searched by GraphQL queries.
+
+Source: http://hl7.org/fhir/R4/graphql.html
+"""
+
+from __future__ import annotations
+
+from fhir_server.operations import Operation, register
+from fhir_server.operations.graphql.handler import MIME, TEXT, graphql
+
+GRAPHQL = register(
+    Operation(
+        "$graphql",
+        graphql,
+        "http://hl7.org/fhir/OperationDefinition/Resource-graphql",
+        frozenset({"system", "instance"}),
+        bodies=frozenset({MIME, TEXT}),
+    )
+)

@@ -1,0 +1,187 @@
+"""What a request reads: references of one level in one statement, and searches, each asked once.
+
+Everything is read here and nowhere else, by the storage's reads and the server's own search.
+Source: http://hl7.org/fhir/R4/graphql.html#references, #searching
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from fhir_server.exchange import Session
+from fhir_server.operations.graphql.limits import Budget, too_costly
+from fhir_server.operations.graphql.plan import Json, Search
+from fhir_server.search.context import Context
+from fhir_server.search.find import find
+from fhir_server.search.page import Page
+from fhir_server.storage import read as storage
+from fhir_server.storage.rows import Row
+from resources.codec.json import parse_json
+from resources.outcome import FhirError
+
+Key = tuple[str, str]
+Pairs = tuple[tuple[str, str], ...]
+_CURSOR = "_cursor"
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search found: resources with the mode and score that the Bundle would give them."""
+
+    resources: list[Json]
+    scores: list[Decimal | None]
+    members: Json
+
+
+class Token(msgspec.Struct, array_like=True):
+    """What a cursor holds: the search, its page size, the matches before the page, and search's own cursor."""
+
+    type: str
+    pairs: list[tuple[str, str]]
+    count: int
+    offset: int
+    place: str = ""
+
+
+class Reader:
+    """Reads for one request."""
+
+    def __init__(self, session: Session, base: str, budget: Budget) -> None:
+        self.session = session
+        self.base = base
+        self.budget = budget
+        self._read: dict[Key, Json | None] = {}
+        self._pages: dict[tuple[str, Pairs], Page] = {}
+
+    async def several(self, keys: Iterable[Key]) -> dict[Key, Json | None]:
+        """Return the current versions of (type, id) keys, None for what is unknown or deleted: one statement."""
+        wanted = list(dict.fromkeys(keys))
+        missing = [key for key in wanted if key not in self._read]
+        if missing:
+            self.budget.spend("resources", len(missing))
+            async with self.session.connection() as conn:
+                rows = await storage.several(conn, missing)
+            self._read.update((key, _json(rows.get(key))) for key in missing)
+        return {key: self._read[key] for key in wanted}
+
+    async def version(self, type_name: str, id_: str, number: str) -> Json | None:
+        """Return one version, None where there is none."""
+        if not storage.VERSION.fullmatch(number):
+            return None
+        self.budget.spend("resources")
+        async with self.session.connection() as conn:
+            return _json(await storage.version(conn, type_name, id_, int(number)))
+
+    async def matches(self, search: Search, pairs: Pairs) -> list[Json]:
+        """Return up to as many matches as a list may have, in order, and no fewer than there are.
+
+        Errors: 400 too-costly where there are more
+        """
+        most = self.budget.limits.matches
+        size = ("_count", str(min(most, Context.page_size_max)))
+        found: list[Json] = []
+        place = ""
+        while True:
+            page = await self._page(search.type, (*pairs, size, *(((_CURSOR, place),) if place else ())))
+            found += [_parsed(row) for row in page.rows]
+            place = _places(page).get("next", "")
+            enough = (
+                search.count is not None
+                and search.path is None
+                and len(found) >= search.offset + search.count
+            )
+            if not place or enough:
+                return found
+            if len(found) >= most:
+                name = f"{search.type}List"
+                raise too_costly(
+                    f"{name} finds more than {most}: narrow it, or page by {search.type}Connection"
+                )
+
+    async def connection(self, search: Search, pairs: Pairs, members: frozenset[str]) -> Found:
+        """Return one page of a search with what a connection tells of it."""
+        token = Token(
+            search.type, list(pairs), search.count if search.count is not None else Context.page_size, 0
+        )
+        if search.cursor:
+            token = _token(search.cursor, search.type, self.budget.limits.matches)
+        asked: Pairs = (*((name, value) for name, value in token.pairs), ("_count", str(token.count)))
+        place = ((_CURSOR, token.place),) if token.place else ()
+        page = await self._page(token.type, (*asked, *place))
+        total = page.total
+        if total is None and "count" in members:
+            total = (await self._page(token.type, (*asked, ("_summary", "count")))).total
+        return Found([_parsed(row) for row in page.rows], _scores(page), _members(token, page, total))
+
+    async def _page(self, type_name: str, pairs: Pairs) -> Page:
+        key = (type_name, pairs)
+        page = self._pages.get(key)
+        if page is None:
+            self.budget.spend("searches")
+            page = await find(self.session, type_name, pairs, base=self.base, strict=True)
+            self.budget.spend("resources", len(page.rows))
+            self._pages[key] = page
+        return page
+
+
+def _json(row: Row | None) -> Json | None:
+    return _parsed(row) if row is not None and row.live else None
+
+
+def _parsed(row: Row) -> Json:
+    return parse_json(row.json())
+
+
+def _scores(page: Page) -> list[Decimal | None]:
+    found = (page.scores.get(row.rid) for row in page.rows)
+    return [None if score is None else Decimal(score) for score in found]
+
+
+def _places(page: Page) -> dict[str, str]:
+    """Return {relation: search's own cursor} of the page's links."""
+    return {relation: dict(parse_qsl(urlsplit(url).query)).get(_CURSOR, "") for relation, url in page.links}
+
+
+def _members(token: Token, page: Page, total: int | None) -> Json:
+    places = _places(page)
+    told: Json = {"offset": token.offset, "pagesize": token.count}
+    if total is not None:
+        told["count"] = total
+    if token.count == 0:
+        return told
+    told["first"] = _written(Token(token.type, token.pairs, token.count, 0))
+    if "prev" in places:
+        before = max(token.offset - token.count, 0)
+        told["previous"] = _written(Token(token.type, token.pairs, token.count, before, places["prev"]))
+    if "next" in places:
+        after = token.offset + len(page.rows)
+        told["next"] = _written(Token(token.type, token.pairs, token.count, after, places["next"]))
+    else:
+        told["last"] = _written(token)
+    return told
+
+
+def _written(token: Token) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(token)).decode().rstrip("=")
+
+
+def _token(text: str, type_name: str, most: int) -> Token:
+    """Return what a cursor of ours holds.
+
+    Errors: 400 invalid for any other text; search itself refuses a place that it has not signed
+    """
+    try:
+        raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        token = msgspec.msgpack.decode(raw, type=Token)
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise FhirError(400, "invalid", "GraphQL: the cursor is none of a page of this server") from None
+    if token.type != type_name or not 0 <= token.count <= most or not 0 <= token.offset < 2**53:
+        raise FhirError(400, "invalid", f"GraphQL: the cursor is of no search of {type_name}")
+    return token
