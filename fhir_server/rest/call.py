@@ -19,6 +19,8 @@ from resources.outcome import FhirError
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
 _MAX_FIELDS = 2000
+_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+"""A percent sign that encodes nothing."""
 NO_ROUTE = Route("")
 
 
@@ -73,10 +75,14 @@ def parse_pairs(raw: bytes, what: str) -> Pairs:
     """
     if not raw:
         return ()
+    if _BROKEN.search(raw):
+        raise _malformed(what)
     try:
         text = raw.decode("utf-8")
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
-        raise FhirError(
-            400, "invalid", f"The {what} is not percent-encoded UTF-8, or has too many fields"
-        ) from None
+        raise _malformed(what) from None
+
+
+def _malformed(what: str) -> FhirError:
+    return FhirError(400, "invalid", f"The {what} is not percent-encoded UTF-8, or has too many fields")

@@ -71,7 +71,7 @@ def _contradictions(pairs: Sequence[tuple[str, str]]) -> list[Issue]:
 def _check_text(name: str, value: str) -> None:
     if len(value) > MAX_VALUE:
         raise FhirError(400, "too-long", f"The value of '{name[:100]}' is longer than {MAX_VALUE} characters")
-    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+    if any("\ud800" <= char <= "\udfff" or char == "\0" for char in name + value):
         raise FhirError(400, "value", f"The value of '{name[:100]}' holds characters that no text can have")
 
 
