@@ -41,6 +41,9 @@ _FEW, _ARRAYS, _LAST = 15, 30, 60
 LIVE = "r.tail IS NOT NULL"
 """What `r.live` says, in words that no partial index promises: a look-up by key must not be ANDed with a whole type."""
 
+_BY_DATE = ("d0", "d0-", "pid")
+"""Orders of sources that an index reads by date."""
+
 PAGE_GUESS = 1_000
 
 MANY_KEYS = 16
@@ -113,6 +116,8 @@ def source(sql: Sql, types: Types, tests: Sequence[Test], *, row: bool = True, d
         found, used = _by_rank(sql, types, best), [best]
     else:
         found, used = _by_type(types, tests), []
+    if found.order in _BY_DATE:
+        found.conditions += [bound for test in tests if test.bounds for bound in test.bounds(sql, found.d0)]
     rest = [test.where(sql, "r") for test in tests if test not in used]
     seen = visible(_only(types), "r")
     rest += [seen] if seen else []

@@ -73,6 +73,7 @@ class Test:
             `postings` are ranges of posting keys (any of them), `patients` restrict by `pid`;
             `needles` are texts of which one occurs in what is stored of every true match;
             `newest` says that matches lie at the late end of the main date (True) or at the early one (False);
+            `bounds` takes the column of a row's first moment and returns conditions on it that every match meets;
             `parts` are the tests that a conjunction is made of: whoever looks for a leading one looks at these;
             `words` is the tsquery that says how well a row answers, empty where that is no question of degree
     """
@@ -85,6 +86,7 @@ class Test:
     patients: Patients | None = None
     needles: Collection[str] = ()
     newest: bool | None = None
+    bounds: Callable[[Sql, str], list[str]] | None = None
     parts: tuple[Test, ...] = ()
     words: str = ""
 

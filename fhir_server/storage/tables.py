@@ -68,6 +68,13 @@ Index(
     postgresql_where=resource.c.live,
 )
 Index("resource_date", resource.c.type, resource.c.d0, resource.c.rid, postgresql_where=resource.c.live)
+Index(
+    "resource_long",
+    resource.c.type,
+    resource.c.d0,
+    resource.c.d1,
+    postgresql_where=text("live AND d1 > d0 + 86400000000"),
+)
 Index("resource_tokens", resource.c.tokens, postgresql_using="gin", postgresql_with={"fastupdate": "off"})
 
 resource_version = Table(

@@ -10,6 +10,8 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
+CREATE INDEX resource_long ON resource (type, d0, d1) WHERE live AND d1 > d0 + 86400000000;
+
 CREATE TABLE idx_composite (
     rid BIGINT NOT NULL,
     param INTEGER NOT NULL,
@@ -107,7 +109,16 @@ INSERT INTO reindex_job (id, why, types)
 SELECT gen_random_uuid()::text, 'upgrade', '{}' WHERE EXISTS (SELECT FROM resource WHERE live);
 """
 
-NAMES = ("reindex_job", "custom_param", "epoch", "contained", "label", "idx_text", "idx_position", "idx_composite")
+NAMES = (
+    "reindex_job",
+    "custom_param",
+    "epoch",
+    "contained",
+    "label",
+    "idx_text",
+    "idx_position",
+    "idx_composite",
+)
 
 
 def upgrade() -> None:
@@ -117,5 +128,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove it again."""
+    op.execute("DROP INDEX resource_long")
     for name in NAMES:
         op.execute(f"DROP TABLE {name}")

@@ -16,15 +16,12 @@ from fhir_server.search.registry import Param
 from fhir_server.search.sink import Sink
 from fhir_server.search.sql import Sql, Test, any_of
 from fhir_server.search.values import bad_value, prefixed, unescape
-from fhir_server.storage.rows import MISSING_DATE
+from fhir_server.storage.rows import MISSING_DATE, type_number
 
 EARLIEST = -(2**63) + 1
 """An open start; one more than the sentinel of rows without a date."""
 LATEST = 2**63 - 1
 """An open end."""
-
-LONGEST = 366 * 86_400_000_000
-"""What a date of one value can mean at most: a year."""
 
 SECOND, DAY = 1_000_000, 86_400_000_000
 _EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
@@ -182,19 +179,40 @@ def test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
 
 def _main_test(param: Param, wanted: Sequence[Asked]) -> Test:
     """Return the test of the main date, which stands in the row itself."""
-    late = all(prefix in ("ge", "gt", "sa") for prefix, _, _ in wanted)
-    short = not any(name in ("Period", "Timing") for path in param.paths for name in path.types)
-    start = max(min(first for _, first, _ in wanted) - LONGEST, EARLIEST) if late and short else EARLIEST
 
     def where(sql: Sql, row: str) -> str:
-        found = _any(wanted, sql, f"{row}.d0", f"{row}.d1")
-        return (
-            f"({row}.d0 >= {sql.big(start)} AND {found})"
-            if start > EARLIEST
-            else f"({row}.d0 <> {MISSING_DATE} AND {found})"
-        )
+        return f"({row}.d0 <> {MISSING_DATE} AND {_any(wanted, sql, f'{row}.d0', f'{row}.d1')})"
 
-    return Test(where, newest=late)
+    def bounds(sql: Sql, column: str) -> list[str]:
+        return _bounds(sql, type_number(param.type), column, wanted)
+
+    return Test(where, newest=all(prefix in ("ge", "gt", "sa") for prefix, _, _ in wanted), bounds=bounds)
+
+
+def _bounds(sql: Sql, type_: int, column: str, wanted: Sequence[Asked]) -> list[str]:
+    """Return what every match's first moment must meet, so that an index in order of it is read no further.
+
+    A range that is asked for by its end may have begun long before: at the earliest where the first of the ranges
+    begins that are longer than a day and reach so far.
+    """
+    found = []
+    starts = [
+        {"eq": first, "sa": last, "ge": first, "ap": first, "gt": last}.get(p) for p, first, last in wanted
+    ]
+    if None not in starts:
+        start = min(value for value in starts if value is not None)
+        if any(prefix in ("ge", "ap", "gt") for prefix, _, _ in wanted):
+            reaching = f"x.type = {type_} AND x.live AND x.d1 > x.d0 + {DAY} AND x.d1 >= {sql.big(start)}"
+            long = f"(SELECT x.d0 FROM resource x WHERE {reaching} ORDER BY x.d0 LIMIT 1)"
+            found.append(f"{column} >= LEAST({sql.big(max(start - DAY, EARLIEST))}, {long})")
+        else:
+            found.append(f"{column} >= {sql.big(start)}")
+    ends = [
+        {"eq": last, "lt": first, "eb": first, "le": last, "ap": last}.get(p) for p, first, last in wanted
+    ]
+    if None not in ends:
+        found.append(f"{column} <= {sql.big(max(value for value in ends if value is not None))}")
+    return found
 
 
 def updated_test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
