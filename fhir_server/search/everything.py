@@ -94,8 +94,8 @@ def _walked(sql: Sql, wanted: Wanted) -> str:
     alike = f"r.pid IS NULL OR {_patient('r.pid', owned)}"
     seen = plan.visible("", "m")
     source = all_of(["m.live", *([seen] if seen else []), _member(sql, wanted, "m", owned, extra)])
-    pointed = f"SELECT FROM edge e JOIN resource m ON m.rid = e.src WHERE e.dst = r.rid AND {source}"
-    return f"SELECT {COLUMNS}, {own} FROM resource r WHERE ({own} OR (({alike}) AND EXISTS ({pointed})))"
+    pointed = _any(f"edge e JOIN resource m ON m.rid = e.src WHERE e.dst = r.rid AND {source}")
+    return f"SELECT {COLUMNS}, {own} FROM resource r WHERE ({own} OR (({alike}) AND {pointed}))"
 
 
 def _member(sql: Sql, wanted: Wanted, row: str, owned: str, extra: str) -> str:
@@ -106,7 +106,7 @@ def _member(sql: Sql, wanted: Wanted, row: str, owned: str, extra: str) -> str:
     named = f"x.src = {row}.rid AND x.param IN ({numbers}) AND {_patient('x.dst', owned)}"
     clauses = [
         f"({of_types(row, carried)} AND {_patient(f'{row}.pid', owned)})",
-        f"EXISTS (SELECT FROM edge x WHERE {named})",
+        _any(f"edge x WHERE {named}"),
     ]
     if extra:
         clauses.append(f"{row}.rid IN ({extra})")
@@ -119,7 +119,12 @@ def _patient(column: str, owned: str) -> str:
         return f"{column} IN ({owned})"
     seen = plan.visible("Patient", "o")
     within = f"o.rid = {column} AND o.type = {type_number('Patient')} AND o.tail IS NOT NULL"
-    return f"EXISTS (SELECT FROM resource o WHERE {within}{' AND ' + seen if seen else ''})"
+    return _any(f"resource o WHERE {within}{' AND ' + seen if seen else ''}")
+
+
+def _any(rows: str) -> str:
+    """Return the condition that there are `rows`, in words for which the planner never reads all of them first."""
+    return f"((SELECT true FROM {rows} LIMIT 1) IS NOT NULL)"
 
 
 def _care(sql: Sql, wanted: Wanted, row: str) -> list[str]:
