@@ -8,10 +8,11 @@ then the greatest version, then the last written.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection, AsyncRawCursor
@@ -35,6 +36,7 @@ from terminology.codesystems import CodeSystem, UnsupportedError
 from terminology.valuesets import IncompleteError, expand, needs
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 MOST_NESTED = 500
 """The most value sets that one value set may be made of."""
@@ -43,6 +45,9 @@ MOST_KEPT = 500_000
 
 Epoch = tuple[int, str]
 """A number that every write of a ValueSet or CodeSystem raises, and what the caller may see of them."""
+
+LARGE = 1_000_000
+"""Bytes of JSON from which on a resource is read beside the event loop, and so are the sets made of it."""
 
 _COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail"
 _RANK = {"active": 2, "retired": 0}
@@ -108,6 +113,11 @@ class _Library:
         self._valuesets: dict[str, Json | None] = {}
         self._systems: dict[tuple[str, str], CodeSystem | None] = {}
 
+    @property
+    def size(self) -> int:
+        """How much JSON its code systems come from, roughly."""
+        return sum(len(system.concepts) * 100 for system in self._systems.values() if system)
+
     def valueset(self, canonical: str) -> Json | None:
         """Return a value set that was fetched."""
         return self._valuesets[canonical]
@@ -135,7 +145,8 @@ class _Library:
         """Return a code system, fetched if it is not known yet."""
         if (url, version) not in self._kept.systems:
             found = await self.newest("CodeSystem", url, version)
-            system = CodeSystem(found) if found else None
+            size = len(found["concept"]) * 100 if found and "concept" in found else 0
+            system = await _beside(size, lambda: CodeSystem(found)) if found else None
             self._kept.make_room(len(system.concepts) if system else 1)
             self._kept.systems[url, version] = system
         system = self._systems[url, version] = self._kept.systems[url, version]
@@ -146,7 +157,7 @@ class _Library:
         param = registry(type_name).params["url"]
         hashes = uri.hashes(param, url)
         rows = await self._rows(type_name, lambda sql: f"r.tokens && {sql.bigs(hashes)}")
-        found = [(parse_json(row.json()), row) for row in rows]
+        found = [(await _parsed(row), row) for row in rows]
         fitting = [
             (_preference(json, row), json)
             for json, row in found
@@ -159,7 +170,7 @@ class _Library:
     async def by_id(self, id_: str) -> Json | None:
         """Return the ValueSet of an id, None where there is none."""
         rows = await self._rows("ValueSet", lambda sql: f"r.id = {sql.text(id_)}")
-        return parse_json(rows[0].json()) if rows else None
+        return await _parsed(rows[0]) if rows else None
 
     async def _rows(self, type_name: str, condition: Callable[[Sql], str]) -> list[Row]:
         sql = Sql()
@@ -173,6 +184,16 @@ class _Library:
         cursor = AsyncRawCursor(self._conn)
         await cursor.execute(text, sql.args, binary=True)
         return await cursor.fetchall()
+
+
+async def _parsed(row: Row) -> Json:
+    json: Json = await _beside(len(row.tail or b""), lambda: parse_json(row.json()))
+    return json
+
+
+async def _beside(size: int, work: Callable[[], T]) -> T:
+    """Return what `work` returns; in a thread where it is long."""
+    return await asyncio.to_thread(work) if size > LARGE else work()
 
 
 def _preference(json: Json, row: Row) -> tuple[Any, ...]:
@@ -189,7 +210,7 @@ async def _in(library: _Library, key: Key) -> CodeSet:
         raise FhirError(400, "not-supported", f"The value set '{address[:200]}' is not known here")
     await library.fetch_all(found)
     try:
-        codes = expand(found, library)
+        codes = await _beside(library.size, lambda: expand(found, library))
     except IncompleteError as problem:
         text = f"The value set '{address[:200]}' cannot be listed completely: {'; '.join(problem.reasons)}"
         raise FhirError(400, "not-supported", text[:2_000]) from None

@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+from fhir_server.exchange import Session
+from fhir_server.search import library
+from fhir_server.search.context import Context
+from fhir_server.search.match import match_ids
+from fhir_server.storage.rows import tail
 from resources.outcome import FhirError
 from tests.integration.search.conftest import BASE, Asker
 from tests.integration.search.people import LOINC, observation, patient
@@ -165,6 +170,9 @@ def without(*ids: str) -> str:
         (f"Patient?_has:Observation:patient:code:not-in={VS}/two", "p1 p2"),
         (f"Observation?patient.gender:in={VS}/genders", "o8 o9"),
         (f"Observation?patient:Patient.gender:not-in={VS}/genders&code:in={VS}/two", "o1 o2"),
+        (f'Observation?_filter=code in "{VS}/two" or code ss {KIN}|cat', "o1 o2 o5 o9"),
+        (f"Patient/p1/Observation?code:in={VS}/two", "o1 o2"),
+        (f"?_type=Observation,Condition&patient=p1&code:in={VS}/two", "o1 o2"),
     ],
 )
 async def test_codes_match_by_meaning(world: Asker, query: str, expected: str) -> None:
@@ -231,6 +239,53 @@ async def test_a_change_of_a_value_set_holds_at_the_next_search(ask: Asker) -> N
         await ask.ids(query)
     await ask.put(code_system("kin", concept("lion")), seen("o3", KIN, "lion"))
     assert await ask.ids(query) == ["o3"]
+
+
+async def test_a_transaction_searches_by_what_it_has_written_itself(ask: Asker) -> None:
+    pairs = [("code:in", f"{VS}/two")]
+    await ask.put(seen("o1", LOINC, "1-1"), seen("o2", LOINC, "2-2"), value_set("two", listed(LOINC, "1-1")))
+    before = tail(value_set("two", listed(LOINC, "1-1")))
+    assert [id_ for _, id_ in await match_ids(ask.session, "Observation", pairs)] == ["o1"]
+    async with ask.store.transaction() as conn:
+        changed = tail(value_set("two", listed(LOINC, "2-2")))
+        await conn.execute("UPDATE resource SET tail = %s WHERE id = 'two'", (changed,))
+        found = await match_ids(Session(ask.session.server, conn), "Observation", pairs)
+        await conn.execute("UPDATE resource SET tail = %s WHERE id = 'two'", (before,))
+    assert [id_ for _, id_ in found] == ["o2"]
+    assert [id_ for _, id_ in await match_ids(ask.session, "Observation", pairs)] == ["o1"]
+
+
+async def test_more_codes_than_the_setting_allows_are_refused(
+    world: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Context, "codes_max", 1)
+    for query in (f"code:in=ValueSet/two&_id={'x' * 3}", f"code:below={KIN}|pet,{KIN}|dog"):
+        with pytest.raises(FhirError) as refused:
+            await world.ids(f"Observation?{query}&_tag=unkept")
+        assert refused.value.issues[0].code == "too-costly"
+
+
+async def test_one_search_names_a_hundred_value_sets_at_most(world: Asker) -> None:
+    with pytest.raises(FhirError) as refused:
+        await world.ids("Observation?" + "&".join(f"code:in=urn:vs:{number}" for number in range(101)))
+    assert [issue.code for issue in refused.value.issues] == ["too-costly"]
+
+
+async def test_value_sets_of_very_many_others_are_refused(ask: Asker) -> None:
+    parts = [value_set(f"n{number}", listed(LOINC, str(number))) for number in range(3)]
+    await ask.put(*parts, value_set("sum", *({"valueSet": [f"{VS}/n{number}"]} for number in range(600))))
+    with pytest.raises(FhirError, match="more than 500"):
+        await ask.ids(f"Observation?code:in={VS}/sum")
+
+
+async def test_large_code_systems_are_read_beside_the_event_loop(
+    ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "LARGE", 10)
+    await ask.put(code_system("kin", concept("cat", concept("lion"))), value_set("kin", {"system": KIN}))
+    await ask.put(seen("o1", KIN, "lion"))
+    assert await ask.ids(f"Observation?code:in={VS}/kin") == ["o1"]
+    assert await ask.ids(f"Observation?code:below={KIN}|cat") == ["o1"]
 
 
 async def test_two_thousand_codes_are_searched(ask: Asker) -> None:
