@@ -56,9 +56,9 @@ def index(param: int, value: Any, type_name: str, sink: Sink, *, carried: bool =
     elif type_name in ("canonical", "uri"):
         uri.file(param, value, type_name, sink)
     elif type_name == "Resource":
+        sink.present.add(param)
         if "id" in value:
             sink.edges.add((param, value["resourceType"], value["id"]))
-            sink.present.add(param)
     elif type_name == "Extension" and "valueReference" in value:
         _reference(param, value["valueReference"], carried, sink)
 
