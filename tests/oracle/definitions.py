@@ -68,7 +68,8 @@ def _read(prefix: str) -> Iterator[Json]:
 
 @cache
 def _search_parameters() -> tuple[Json, ...]:
-    return tuple(_read("SearchParameter-"))
+    """Return the definitions, without the specification's examples of the resource type SearchParameter."""
+    return tuple(one for one in _read("SearchParameter-") if not one["id"].startswith("example"))
 
 
 @cache
@@ -79,6 +80,12 @@ def parameters(type_name: str) -> dict[str, Parameter]:
     for one in _search_parameters():
         if bases.intersection(one.get("base", ())):
             parts = tuple((part["definition"], part["expression"]) for part in one.get("component", ()))
+            if (
+                one["id"] == "DocumentReference-relationship"
+            ):  # its definitions are exchanged, as their types show
+                parts = tuple(
+                    zip([url for url, _ in reversed(parts)], [path for _, path in parts], strict=True)
+                )
             targets = tuple(one.get("target", ()))
             found[one["code"]] = Parameter(
                 type_name, one["code"], one["type"], one.get("expression", ""), targets, parts
@@ -116,8 +123,14 @@ def _code_systems() -> dict[str, Json]:
     return {one["url"]: one for one in _read("CodeSystem-") if "url" in one}
 
 
+STORED: dict[str, bool] = {}
+"""What the code systems of the data say of case: {url: whether it counts}."""
+
+
 def case_sensitive(system: str | None) -> bool:
     """Whether codes of a system differ by case alone; where nobody says so, they do not."""
+    if STORED.get(system or ""):
+        return True
     if system in CASE_SENSITIVE_BY_THEMSELVES:
         return True
     known = _code_systems().get(system or "")

@@ -36,8 +36,11 @@ def target(value: Value) -> str | None:
     return None
 
 
-def matches(value: Value, modifier: str, text: str) -> bool:
-    """Whether a reference passes id, Type/id or an address; `modifier` is '' or the type that is referred to."""
+def matches(value: Value, modifier: str, text: str, targets: tuple[str, ...] = ()) -> bool:
+    """Whether a reference passes id, Type/id or an address.
+
+    Shape:  `modifier` is '' or the type that is referred to; an id alone is of one of `targets`, the parameter's types
+    """
     asked = plain(text)
     if isinstance(value.data, str):
         return uri_matches(value.data, asked)
@@ -48,14 +51,16 @@ def matches(value: Value, modifier: str, text: str) -> bool:
     if modifier and name != modifier:
         return False
     wanted = local(asked)
-    return own == wanted if wanted else bool(_ID.match(asked)) and id_ == asked
+    if wanted:
+        return own == wanted
+    return bool(_ID.match(asked)) and id_ == asked and (bool(modifier) or not targets or name in targets)
 
 
 def by_identifier(value: Value, text: str) -> bool:
     """Whether a Reference has the identifier of `:identifier`."""
     pieces = [plain(piece) for piece in split(text, "|")]
     system, wanted = pieces if len(pieces) == 2 else (None, pieces[0])
-    if not isinstance(value.data, dict) or "identifier" not in value.data:
+    if value.type != "Reference" or "identifier" not in value.data:
         return False
     return identifier_matches(value.data["identifier"], system, wanted)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tests.oracle import codes, dates, extract, numbers, references
-from tests.oracle.definitions import Parameter, compartment, kind_of, parameters
+from tests.oracle.definitions import STORED, Parameter, compartment, kind_of, parameters
 from tests.oracle.extract import Value
 from tests.oracle.text import plain, split
 
@@ -22,6 +22,15 @@ class World:
 
     def __init__(self, resources: Iterable[Json]) -> None:
         self.resources = {f"{one['resourceType']}/{one['id']}": one for one in resources}
+        for one in self.resources.values():
+            if one["resourceType"] == "CodeSystem" and "url" in one:
+                STORED[one["url"]] = one.get("caseSensitive", False)
+        self.contained = {
+            f"{key}#{inside['id']}": inside
+            for key, one in self.resources.items()
+            for inside in one.get("contained", ())
+            if "id" in inside
+        }
         self._values: dict[tuple[str, str], list[Value]] = {}
         self._by_type: dict[str, list[str]] = {}
         for key in self.resources:
@@ -39,11 +48,14 @@ class World:
         """Return the values of a parameter in a resource."""
         known = self._values.get((key, parameter.code))
         if known is None:
-            known = extract.values(self.resources[key], parameter.expression) if parameter.expression else []
+            known = extract.values(self._resource(key), parameter.expression) if parameter.expression else []
             known = self._values[key, parameter.code] = [
                 one for one in known if means_something(parameter, one)
             ]
         return known
+
+    def _resource(self, key: str) -> Json:
+        return self.contained[key] if "#" in key else self.resources[key]
 
     def search(self, type_name: str, pairs: Pairs) -> set[str]:
         """Return 'Type/id' of everything of a type that passes all criteria."""
@@ -66,7 +78,8 @@ class World:
 
     def passes(self, key: str, name: str, text: str) -> bool:
         """Whether a resource passes one parameter of a query."""
-        type_name, _, id_ = key.partition("/")
+        resource = self._resource(key)
+        type_name, id_ = resource["resourceType"], resource["id"]
         if name.startswith("_has:"):
             return self._has(key, name, text)
         head, dot, rest = name.partition(".")
@@ -88,10 +101,11 @@ class World:
 
     def _chained(self, key: str, parameter: Parameter, modifier: str, rest: str, text: str) -> bool:
         code = rest.partition(".")[0].partition(":")[0]
-        for name in self.targets(key, parameter):
-            kind = name.partition("/")[0]
+        for name in [*self.targets(key, parameter), *self._inside(key, parameter)]:
+            kind = self._resource(name)["resourceType"]
             known = code in parameters(kind) or rest.startswith("_has:")
-            if modifier in ("", kind) and known and self.passes(name, rest, text):
+            meant = kind == modifier if modifier else kind in parameter.targets
+            if meant and known and self.passes(name, rest, text):
                 return True
         return False
 
@@ -100,6 +114,14 @@ class World:
         for value in self.values(key, parameter):
             found = references.target(value)
             if found in self.resources:
+                yield found
+
+    def _inside(self, key: str, parameter: Parameter) -> Iterator[str]:
+        """Yield the keys of the contained resources that a resource, or one beside them, refers to."""
+        for value in self.values(key, parameter):
+            text = value.data.get("reference", "") if value.type == "Reference" else ""
+            found = key.partition("#")[0] + text
+            if text.startswith("#") and found in self.contained:
                 yield found
 
     def _has(self, key: str, name: str, text: str) -> bool:
@@ -111,7 +133,7 @@ class World:
         )
 
     def _composite(self, key: str, parameter: Parameter, text: str) -> bool:
-        resource = self.resources[key]
+        resource = self._resource(key)
         asked = split(text, "$")
         assert len(asked) == len(parameter.components), text
         for _, node in extract.nodes(resource, parameter.expression):
@@ -199,4 +221,7 @@ _MATCHERS: dict[str, Matcher] = {
 
 
 def _matches(parameter: Parameter, value: Value, modifier: str, text: str) -> bool:
+    """Whether a value passes; an id alone is taken to be of a type that the parameter names."""
+    if parameter.kind == "reference" and modifier != "identifier":
+        return references.matches(value, modifier, text, parameter.targets)
     return _MATCHERS[parameter.kind](value, modifier, text)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from tests.conformance.search.rows import ROWS
 from tests.conformance.test_r4_examples import WRONG
 from tests.oracle.search import World
 from tests.shared import r4_examples, shared_path
@@ -30,6 +31,7 @@ def texts() -> dict[str, str]:
             found[f"{one['resourceType']}/{one['id']}"] = raw.decode()
     for name in PATIENTS:
         found.update(_synthea(name))
+    found.update({f"{one['resourceType']}/{one['id']}": json.dumps(one) for one in ROWS})
     return found
 
 

@@ -108,4 +108,4 @@ def load(server: Server, texts: dict[str, str], size: int = 100) -> None:
             for place, one in zip(chosen, answer.json()["entry"], strict=True)
             if not one["response"]["status"].startswith("20")
         ]
-        assert not wrong, wrong
+        assert not wrong, wrong[:3]
