@@ -9,7 +9,7 @@ from fhir_server.search.criteria import MAX_CHAIN_TYPES, MAX_STEPS, MODIFIERS
 from fhir_server.search.fulltext import LAST_POSITION, MOST_BYTES, MOST_POSITIONS
 from fhir_server.search.include import MAX_INCLUDED
 from fhir_server.search.params.hierarchy import hierarchies
-from fhir_server.search.params.string import INDEXED
+from fhir_server.search.params.near import DEFAULT_METRES, EARTH_RADIUS
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
 from fhir_server.search.totals import EXACT_UP_TO
 from fhir_server.search.words import LONGEST
@@ -25,7 +25,8 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
   OperationOutcome entry (`search.mode` `outcome`) and left out of the links. In conditional requests it is always refused.
 - A modifier, value or parameter that is known but cannot be answered is always refused (400), by name, all problems at once.
 - A parameter without a value is ignored. Commas are OR, repeats are AND; `\\,` `\\|` `\\$` `\\\\` are plain characters.
-- Dates and times without an offset are in the server's zone (setting `time_zone`, UTC by default).
+- Dates and times without an offset are in the server's zone (setting `time_zone`, UTC by default): a day is from midnight to
+  midnight there, of 23 or 25 hours when clocks change. A time without an offset that comes twice or never then is refused.
 
 ## Controls
 | Parameter | |
@@ -111,16 +112,20 @@ _HIERARCHIC = {
 }
 
 _NOTES = {
-    "composite": "the values of its components joined by `$`, all within the same element",
-    "special": "`near`: `latitude|longitude|distance|unit`, on a sphere",
-    "date": "prefixes eq ne gt lt ge le sa eb ap; every value is the range that its precision leaves open; a Timing counts "
-    "with its outer limits; ap widens by a tenth of the distance to now",
+    "composite": "the components' values joined by `$`, each as for its own type with prefixes, found within the same instance "
+    "of the element (below); `:missing=false` is where some instance has every component",
+    "special": f"`near`: `latitude|longitude|distance|unit` in degrees; the unit any UCUM length, `km` if left out; without a "
+    f"distance {DEFAULT_METRES / 1000:.0f} km; great circles on a sphere of {EARTH_RADIUS:,} m, the Earth's mean radius",
+    "date": "prefixes eq ne gt lt ge le sa eb ap; every value is the range that its precision leaves open, to the microsecond; "
+    "a Timing counts with its outer limits, from its events and boundsPeriod (one that has neither has no date); ap widens by "
+    "a tenth of the distance to now; of several values one must match, also with ne",
     "number": "prefixes as for dates; eq, ne and ap use the precision of the search value (100 is [99.5, 100.5); 1e2 is "
     "[95, 105) as R4's table has it)",
-    "quantity": "`number`, `number|system|code` (UCUM compared in base units), `number||code` (code or unit as written)",
+    "quantity": "`number`, `number|system|code` (UCUM compared in base units), `number||code` (code or unit as written); Money "
+    "has the system `urn:iso:std:iso:4217`; pH and other scales that fall as their base rises are compared as written",
     "reference": "`id`, `Type/id`, an absolute address (our own is the same as relative), a canonical with or without "
     "version; a version in a reference does not count",
-    "string": f"prefix, without case, accents and runs of white space; names and addresses in every part; 1 to {INDEXED} characters",
+    "string": "prefix, without case, accents and runs of white space; names and addresses in every part, their texts included; any script; marks that make another letter (voiced kana, virama) count, and so does punctuation",
     "token": "`code`, `system|code`, `system|`, `|code`; case counts where the code system says so, in identifiers, uris and "
     "strings; `code` elements have the system of their value set; boolean, uri, string and contact values take no `|`",
     "uri": "the whole address, exactly; a canonical also without its version",
@@ -129,7 +134,7 @@ _NOTES = {
 
 def page() -> str:
     """Return the Markdown of docs/reference/search.md."""
-    return "\n".join([_INTRO, *_kinds(), *_places(), *_refused()]) + "\n"
+    return "\n".join([_INTRO, *_kinds(), *_composites(), *_places(), *_refused()]) + "\n"
 
 
 def _all() -> list[Param]:
@@ -149,6 +154,32 @@ def _kinds() -> list[str]:
 
 def _meaning(kind: str, modifier: str) -> str:
     return _HIERARCHIC.get(kind, {}).get(modifier) or _MEANING[modifier]
+
+
+def _composites() -> list[str]:
+    """List what each composite pairs, once for all types that define it alike."""
+    lines = [
+        "## Composites",
+        "Where the element is the resource, the composite is the components' own parameters together. Elsewhere every instance",
+        "has rows of its own ([0018](../decisions/0018-composites.md)).",
+        "",
+        "| Parameter | Types | Within | Components |",
+        "|---|---|---|---|",
+    ]
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for param in _all():
+        if param.pairings:
+            paths = [
+                one.path.text.removeprefix(".") if one.path else "the resource" for one in param.pairings
+            ]
+            parts = [f"{one.param.kind} `{one.param.expression}`" for one in param.pairings[0].components]
+            key = (param.code, ", ".join(paths), " `$` ".join(parts).replace("|", "\\|"))
+            found.setdefault(key, []).append(param.type)
+    for (code, within, parts), types in sorted(found.items()):
+        lines.append(
+            f"| `{code}` | {types[0] if len(types) == 1 else f'{len(types)} types'} | {within} | {parts} |"
+        )
+    return [*lines, ""]
 
 
 def _places() -> list[str]:

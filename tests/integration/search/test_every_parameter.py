@@ -22,11 +22,14 @@ SAMPLES = {
     "number": "5",
     "quantity": "5|http://unitsofmeasure.org|g",
     "uri": "http://x",
+    "special": "48.2|16.4|10|km",
 }
 
 
 def sample(param: Param) -> str:
     """Return a value that a parameter takes."""
+    if param.kind == "composite":
+        return "$".join(sample(one.param) for one in param.pairings[0].components).replace(",", r"\,")
     if param.kind == "token":
         return "true" if "boolean" in leaf_types(param) else "x,y"
     return SAMPLES[param.kind]
