@@ -12,8 +12,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from fhir_server.changes import reindex
-from fhir_server.exchange import Session
+from fhir_server import background
 from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.operations import lookup
@@ -21,7 +20,6 @@ from fhir_server.rest.config import RestConfig
 from fhir_server.rest.health import figures, live, ready
 from fhir_server.rest.page import elsewhere, home
 from fhir_server.rest.server import FhirServer, sample
-from fhir_server.search import custom
 from fhir_server.search.context import configure
 from fhir_server.settings import Settings
 from fhir_server.storage.store import Store
@@ -110,12 +108,6 @@ def _configure_search(settings: Settings, store: Store) -> None:
     )
 
 
-async def _read_parameters(server: FhirServer) -> None:
-    custom.forget()
-    async with Session(server).connection() as conn:
-        await custom.refresh(conn)
-
-
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: FhirServer = app.state.fhir
@@ -123,15 +115,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server.store = await _open(server.settings)
     _configure_search(server.settings, server.store)
     gc.freeze()
-    await _read_parameters(server)
-    tasks = [asyncio.create_task(sample(server)), asyncio.create_task(reindex.follow(server))]
-    if server.lane is None:  # a web worker leaves such work to its lane
-        tasks.append(asyncio.create_task(reindex.work(server)))
+    sampler = asyncio.create_task(sample(server))
     try:
-        yield
+        # a web worker leaves reindexing to its lane
+        async with background.running(server.settings, reindexes=server.lane is None):
+            yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await background.cancelled([sampler])
         server.access.flush()
         await server.store.close()
