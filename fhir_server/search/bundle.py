@@ -38,6 +38,9 @@ def _entries(rows: Sequence[Row], base: str, mode: str, scores: Mapping[int, str
     end = _END[mode]
     entries = []
     for row in rows:
+        if row.__class__ is not Row:
+            entries.append(_made(row, base, mode, scores))
+            continue
         form = forms.get(row.type)
         if form is None:
             form = forms[row.type] = _form(row.type_name, base)
@@ -47,6 +50,14 @@ def _entries(rows: Sequence[Row], base: str, mode: str, scores: Mapping[int, str
         head = form % (id_, id_, row.version, instant_bytes(row.updated))
         entries.append(b"".join((head, row.tail or b"}}", last)))
     return entries
+
+
+def _made(row: Row, base: str, mode: str, scores: Mapping[int, str]) -> bytes:
+    """Return the entry of a row that makes its own JSON: a contained resource."""
+    address = dump_json({"": f"{base}/{row.type_name}/{row.id}"})[4:-1]
+    score = f',"score":{scores[row.rid]}' if row.rid in scores else ""
+    last = f',"search":{{"mode":"{mode}"{score}}}}}'.encode()
+    return b'{"fullUrl":' + address + b',"resource":' + row.json() + last
 
 
 def _form(type_name: str, base: str) -> bytes:
