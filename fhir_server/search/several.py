@@ -68,8 +68,8 @@ def _shape(param: Param) -> Any:
         return param.type
     parts = tuple((part.resolves, part.patient, part.post) for part in param.parts)
     leaves = tuple(dict.fromkeys(name for path in param.paths for name in path.types))
-    bound = param.paths[0].element.binding if param.paths and param.paths[0].element else None
-    return param.kind, param.place, param.computed, param.stored, parts, leaves, bound
+    coded = [path.element.binding for path in param.paths if path.element and "code" in path.types]
+    return param.kind, param.place, param.computed, param.stored, parts, leaves, tuple(coded)
 
 
 def _merged(params: Sequence[Param]) -> Param:
