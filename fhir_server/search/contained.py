@@ -18,9 +18,9 @@ from fhir_server.search import plan, stored
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.order import Key, Place, beyond, keys, order_by
 from fhir_server.search.params import text
-from fhir_server.search.query import Query
+from fhir_server.search.query import Include, Query
 from fhir_server.search.run import COLUMNS, WIDTH, run
-from fhir_server.search.sql import Sql, Test, all_of, flat, of_types
+from fhir_server.search.sql import Sql, Test, all_of, any_of, flat, of_types
 from fhir_server.storage.rows import MISSING_DATE, Row, type_name, type_number
 from resources.codec.json import dump_json, parse_json
 
@@ -102,11 +102,16 @@ async def rows(
 
 
 def _found(one: Sequence[Any]) -> tuple[Row, Place]:
-    row = Found(*one[: WIDTH + 3])
+    row = _made(one)
     at, score, *values = one[WIDTH + 3 :]
-    if row.local is not None:
-        row.rid, row.id = at, f"{row.id}#{row.local}"
     return row, Place(tuple(values), at, score or "")
+
+
+def _made(one: Sequence[Any]) -> Found:
+    row = Found(*one[: WIDTH + 3])
+    if row.local is not None:
+        row.rid, row.id = row.hits[0], f"{row.id}#{row.local}"
+    return row
 
 
 def _keys(query: Query, row: str) -> list[Key]:
@@ -177,6 +182,35 @@ async def count(conn: AsyncConnection[Any], query: Query) -> int:
         branches.append(_outer(sql, wanted))
     each = " + ".join(f"(SELECT count(*) FROM ({one}) s)" for one in branches)
     return int((await run(conn, f"SELECT {each}", sql.args))[0][0])
+
+
+async def neighbours(conn: AsyncConnection[Any], query: Query, found: Sequence[Row]) -> list[Row]:
+    """Return what the contained matches of a page refer to within their containers, as far as it is to be included."""
+    hits = [row.rid for row in found if isinstance(row, Found) and row.local is not None]
+    sql = Sql()
+    followed = [_followed(sql, one, hits) for one in query.includes if not one.reverse]
+    if not hits or not followed:
+        return []
+    statement = (
+        f"SELECT {COLUMNS}, ARRAY[c.rid], ARRAY[c.type], c.local"
+        " FROM contained c JOIN resource r ON r.rid = c.container"
+        f" WHERE {any_of(followed)} AND c.rid <> ALL({sql.bigs(hits)}) ORDER BY c.rid"
+    )
+    return [_made(one) for one in await run(conn, statement, sql.args)]
+
+
+def _followed(sql: Sql, one: Include, hits: Sequence[int]) -> str:
+    """Return the condition that one of `hits` refers to a contained resource `c` by what an include names."""
+    ways = []
+    for param in one.params:
+        for part in param.parts:
+            wanted = {part.resolves, one.target} - {""}
+            typed = "".join(f" AND c.type = {type_number(name)}" for name in wanted)
+            ways.append(f"(e.param = {part.id}{typed})")
+            if part.patient and wanted <= {"Patient"}:
+                ways.append(f"(m.type = {type_number(param.type)} AND m.pid = c.rid)")
+    source = "contained m LEFT JOIN edge e ON e.src = m.rid AND e.dst = c.rid"
+    return f"EXISTS (SELECT FROM {source} WHERE m.rid = ANY({sql.bigs(hits)}) AND {any_of(ways)})"
 
 
 def starts(found: Sequence[Row]) -> list[Row]:

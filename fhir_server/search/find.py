@@ -75,6 +75,7 @@ async def _page(
         with search_stage("include"):
             starts = contained.starts(rows) if inside else rows
             included = await include.fetch(conn, query.includes, starts)
+            included += await contained.neighbours(conn, query, rows) if inside else []
         query.issues += await relevance.warnings(conn, query) if cursor is None else []
         alone = cursor is None and not more
         with search_stage("total"):

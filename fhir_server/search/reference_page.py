@@ -73,8 +73,8 @@ other searches do not return them unless `_contained` says so:
 
 Every criterion, `_sort`, paging, `_total` and includes work as usual on the contained resource: `_id` is its local id; it has
 no `_lastUpdated`. Containers are sorted by the matching contained resource that is first in that direction, by `_id` and
-`_lastUpdated` by their own. Includes start from what matched inside, and bring along what is stored by itself: what lies in
-the same container is read there. `_has` asks about stored resources only.
+`_lastUpdated` by their own. Includes start from what matched inside; what lies in the same container comes along only
+with `contained`. `_has` asks about stored resources only.
 
 ## Value sets and code systems
 `:in`, `:not-in`, `:above`, `:below` use the ValueSet and CodeSystem resources stored here, else R4's own; a change holds

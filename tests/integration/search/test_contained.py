@@ -207,6 +207,30 @@ async def test_includes_start_from_the_contained_match(world: Asker, kind: str) 
     assert await world.included(subject) == ["Patient/p"]
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (
+            "Medication?ingredient-code=abc&_include=Medication:manufacturer",
+            [f"{BASE}/MedicationRequest/23#org"],
+        ),
+        (
+            "Medication?ingredient-code=abc&_include=Medication:manufacturer:Organization",
+            [f"{BASE}/MedicationRequest/23#org"],
+        ),
+        ("Medication?ingredient-code=abc", []),
+        ("Organization?name=makers&_include=Organization:partof", []),
+    ],
+)
+async def test_a_contained_match_brings_along_what_its_container_holds(
+    world: Asker, query: str, found: list[str]
+) -> None:
+    bundle = await world.bundle(query + "&_contained=true&_containedType=contained")
+    included = [e for e in bundle["entry"] if e["search"]["mode"] == "include"]
+    assert [e["fullUrl"] for e in included] == found
+    assert all(e["resource"] == MAKER for e in included)
+
+
 async def test_the_container_refers_to_what_it_contains(world: Asker) -> None:
     query = (
         "Medication?code=y&_contained=true&_containedType=contained&_revinclude=MedicationRequest:medication"
