@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from fhir_server.exchange import Request, Result, Session, only
 from fhir_server.operations import OPERATIONS, Operation
 from fhir_server.operations.published import address
-from fhir_server.search import several
+from fhir_server.search import named, several
 from fhir_server.search.param import Param
 from fhir_server.search.registry import Epoch, registry
 from fhir_server.search.scope import COMPARTMENTS
@@ -62,30 +63,38 @@ async def capabilities(session: Session, request: Request) -> Result:
         frozenset(session.server.handlers),
         frozenset(OPERATIONS),
         Epoch.value,
+        await named.listed(session),
     )
     return Result(200, body, kind="metadata")
 
 
 @lru_cache(32)
 def statement(
-    mode: str, base: str, interactions: frozenset[str], operations: frozenset[str], _epoch: int = 0
+    mode: str,
+    base: str,
+    interactions: frozenset[str],
+    operations: frozenset[str],
+    _epoch: int = 0,
+    queries: named.Listed = (),
 ) -> bytes:
     """Return the statement as JSON; `interactions` and `operations` are the names that have a handler.
 
-    Shape:  `_epoch` is that of the search parameters
+    Shape:  `_epoch` is that of the search parameters, `queries` are the named ones
     """
-    named = sorted((OPERATIONS[name] for name in operations), key=lambda operation: operation.name)
+    known = sorted((OPERATIONS[name] for name in operations), key=lambda operation: operation.name)
     if mode == "terminology":
         return dump_json({"resourceType": "TerminologyCapabilities", **_head(mode, base)})
     types = [name for name in definitions().resource_types if mode == "full" or name in NORMATIVE]
     rest: dict[str, Any] = {
         "mode": "server",
         "security": {"cors": False, "description": _SECURITY},
-        "resource": [_resource(name, interactions, named, base) for name in types],
+        "resource": [_resource(name, interactions, known, queries, base) for name in types],
         "interaction": [{"code": code} for code in _SYSTEM if _does(code, interactions)],
         "searchParam": _common_params() if "search-system" in interactions else [],
     }
-    system_wide = [_operation(one, base) for one in named if "system" in one.levels]
+    system_wide = [_operation(one, base) for one in known if "system" in one.levels] + _queries(
+        ("",), queries, base
+    )
     if system_wide:
         rest["operation"] = system_wide
     if "search-compartment" in interactions:
@@ -125,7 +134,11 @@ def _does(code: str, interactions: frozenset[str]) -> bool:
 
 
 def _resource(
-    name: str, interactions: frozenset[str], operations: list[Operation], base: str
+    name: str,
+    interactions: frozenset[str],
+    operations: list[Operation],
+    queries: named.Listed,
+    base: str,
 ) -> dict[str, Any]:
     searchable = "search-type" in interactions
     entry: dict[str, Any] = {
@@ -151,7 +164,7 @@ def _resource(
         _operation(one, base)
         for one in operations
         if one.levels & {"type", "instance"} and name in (one.types or {name})
-    ]
+    ] + _queries((name, "Resource", "DomainResource"), queries, base)
     return {key: value for key, value in entry.items() if value != []}
 
 
@@ -180,6 +193,15 @@ def _pointing(_epoch: int) -> dict[str, list[str]]:
 
 def _search_param(param: Param) -> dict[str, Any]:
     return {"name": param.code, "definition": param.url, "type": param.kind}
+
+
+def _queries(types: Sequence[str], queries: named.Listed, base: str) -> list[dict[str, Any]]:
+    """Return the named queries (`_query`) of any of `types`, listed among the operations as R4 has it."""
+    return [
+        {"name": name, "definition": url if ":" in url else f"{base}/{url}"}
+        for owner, name, url in queries
+        if owner in types
+    ]
 
 
 def _operation(operation: Operation, base: str) -> dict[str, Any]:

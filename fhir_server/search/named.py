@@ -91,6 +91,23 @@ async def expand(session: Session, path: str, pairs: Pairs) -> Named | None:
     return Named(own, rest, filled(_template(definition), parameters, given))
 
 
+Listed = tuple[tuple[str, str, str], ...]
+"""(resource type, empty for the system; name; canonical address) of named queries."""
+
+
+async def listed(session: Session) -> Listed:
+    """Return the named queries that this server answers, in the order of their names."""
+    criteria = [("kind", "query"), ("status", "active")]
+    rows = await match_rows(session, "OperationDefinition", criteria, limit=_MOST)
+    found = set()
+    for one in (parse_json(row.json()) for row in rows):
+        if any(extension.get("url") == TEMPLATE for extension in one.get("extension", ())):
+            types = one.get("resource", ()) if one.get("type") is True else ()
+            address = one.get("url") or f"OperationDefinition/{one['id']}"
+            found |= {(name, one["code"], address) for name in [*types, *([""] * (one["system"] is True))]}
+    return tuple(sorted(found, key=lambda query: (query[1], query[0])))
+
+
 async def _definition(session: Session, type_name: str, name: str) -> Any:
     """Return the one active definition of a query of a type."""
     criteria = [("kind", "query"), ("code", _escaped(name)), ("status", "active")]

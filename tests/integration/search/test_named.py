@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from fhir_server.interactions.capabilities import statement
+from fhir_server.search import named
 from fhir_server.search.named import TEMPLATE
+from resources.codec.json import parse_json
 from resources.outcome import FhirError
-from tests.integration.search.conftest import Asker, ids, link, params_of
+from tests.integration.search.conftest import BASE, Asker, ids, link, params_of
 from tests.integration.search.people import observation, patient
 
 
@@ -128,3 +131,15 @@ async def test_an_unknown_parameter_beside_a_query_follows_prefer(world: Asker) 
     assert [e["search"]["mode"] for e in bundle["entry"]][-1] == "outcome"
     with pytest.raises(FhirError):
         await world.bundle("Patient?_query=by-name&who=smith&nonsense=1")
+
+
+async def test_queries_are_listed_for_the_capability_statement(world: Asker) -> None:
+    listed = await named.listed(world.session)
+    assert ("Patient", "by-name", "OperationDefinition/by-name") in listed
+    assert {name for _, name, _ in listed}.isdisjoint({"old", "empty"})
+    body = parse_json(statement("full", BASE, frozenset({"search-type"}), frozenset(), 0, listed))
+    resources = {one["type"]: one for one in body["rest"][0]["resource"]}
+    assert {"name": "by-name", "definition": f"{BASE}/OperationDefinition/by-name"} in resources["Patient"][
+        "operation"
+    ]
+    assert "operation" not in resources["Observation"]
