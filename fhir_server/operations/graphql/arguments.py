@@ -11,7 +11,7 @@ from typing import Any
 
 from graphql.language import ArgumentNode, DirectiveNode, FieldNode
 
-from fhir_server.operations.graphql.limits import Limits
+from fhir_server.operations.graphql.limits import LIMITS, Limits
 from fhir_server.operations.graphql.plan import Filter, Search
 from fhir_server.operations.graphql.problems import at, refused
 from fhir_server.operations.graphql.values import Variables, literal
@@ -75,8 +75,10 @@ def _wanted(node: ArgumentNode, type_name: str, value: Any) -> tuple[str, str, t
         text = f"GraphQL: {type_name} has no primitive element '{name[:100]}' to choose by"
         raise refused(node, text)
     code = known[1]
-    values = tuple(_as(node, code, one) for one in (value if isinstance(value, list) else [value]))
-    return name, code, values
+    values = value if isinstance(value, list) else [value]
+    if len(values) > LIMITS.choices:
+        raise refused(node, f"GraphQL: '{name}' takes at most {LIMITS.choices} values", "too-costly")
+    return name, code, tuple(_as(node, code, one) for one in values)
 
 
 def _as(node: ArgumentNode, code: str, value: Any) -> Any:

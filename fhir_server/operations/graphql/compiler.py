@@ -43,6 +43,7 @@ class Compiler:
         self.budget = budget
         self.uses_paths = False
         self._known: dict[tuple[tuple[int, ...], str, bool], list[Field]] = {}
+        self._checked: set[tuple[int, ...]] = set()
         self._fields = Fields(variables, budget.limits, self._selection)
 
     def root(self, type_name: str) -> list[Field]:
@@ -81,6 +82,8 @@ class Compiler:
             if same is not None:
                 same.append(node)
                 continue
+            if len(others) >= self.budget.limits.choices:
+                raise too_costly(f"'{name[:100]}' is asked for in more than {len(others)} ways")
             if not all(_beside(nodes[0], node) for nodes in others):
                 raise refused(node, f"GraphQL: '{name[:100]}' is asked for in two ways: give one an alias")
             others.append([node])
@@ -186,6 +189,10 @@ class Compiler:
 
     def _check_any(self, sets: Sets, depth: int) -> None:
         """Refuse a selection of any resource whose names no type has, whatever will turn up."""
+        key = tuple(map(id, sets))
+        if key in self._checked:
+            return
+        self._checked.add(key)
         for name in self._conditions(sets, set()):
             self._of(sets, name, depth, lenient=True)
         for node in self._spread(sets, "Resource", set(), lenient=True):

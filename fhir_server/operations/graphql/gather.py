@@ -44,9 +44,7 @@ class Gatherer:
             holes, self.holes = self.holes, []
             await self._references([one for one in holes if one[0].field.kind == "resource"])
             await self._reads([one for one in holes if one[0].field.kind == "read"])
-            for branch, obj in holes:
-                if branch.field.search is not None:
-                    await self._search(branch, obj)
+            await self._together([one for one in holes if one[0].field.search is not None])
         return root
 
     async def _run(self, work: Any, *args: Any) -> None:
@@ -190,6 +188,26 @@ class Gatherer:
             text = f"GraphQL: the reference '{shown}' cannot be resolved (`optional: true` lets it pass)"
             raise refused(field.node, text, "not-found", 404)
 
+    async def _together(self, holes: list[Hole]) -> None:
+        """Search: what one field asks for around several resources by one search, all else on its own."""
+        groups: dict[int, list[Hole]] = {}
+        for branch, obj in holes:
+            groups.setdefault(id(branch.field), []).append((branch, obj))
+        for group in groups.values():
+            field = group[0][0].field
+            owners = [obj.own for _, obj in group if obj.own is not None]
+            shared: dict[Key, list[Json]] = {}
+            if field.kind == "list" and field.search is not None and len(owners) > 1:
+                try:
+                    shared = await self.reader.around(field.search, list(dict.fromkeys(owners)))
+                except FhirError as error:
+                    raise at(field.node, error) from None
+            for branch, obj in group:
+                if obj.own is not None and obj.own in shared:
+                    await self._run(self._listed, branch, shared[obj.own])
+                else:
+                    await self._search(branch, obj)
+
     async def _search(self, branch: Branch, obj: Obj) -> None:
         field = branch.field
         search = field.search
@@ -233,10 +251,11 @@ class Gatherer:
         field, search = branch.field, branch.field.search
         assert search is not None
         kept = found.resources if search.path is None else self._true(branch, found.resources)
+        chosen = set(map(id, kept))
         edges = [
             {"mode": "match", "resource": one, **({} if score is None else {"score": score})}
             for one, score in zip(found.resources, found.scores, strict=True)
-            if one in kept
+            if id(one) in chosen
         ]
         obj = Obj(field.type, {**found.members, "edges": edges}, Home({}, None))
         assert field.selection is not None

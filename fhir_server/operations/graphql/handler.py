@@ -5,6 +5,7 @@ Source: http://hl7.org/fhir/R4/graphql.html#invoking, http://hl7.org/fhir/R4/res
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from fhir_server.operations.graphql import document
 from fhir_server.operations.graphql.compiler import Compiler
 from fhir_server.operations.graphql.fields import QUERY
 from fhir_server.operations.graphql.gather import Gatherer
-from fhir_server.operations.graphql.limits import LIMITS, Budget, Limits
+from fhir_server.operations.graphql.limits import LIMITS, Budget, Limits, too_costly
 from fhir_server.operations.graphql.plan import Home, Json, Obj
 from fhir_server.operations.graphql.problems import rendered
 from fhir_server.operations.graphql.reading import Reader
@@ -45,7 +46,8 @@ async def graphql(session: Session, request: Request) -> Result:
     """Return `{"data": …}`, or `{"data": null, "errors": […]}` with the status of the failure."""
     pretty = any(name == "_pretty" and value == "true" for name, value in request.query)
     try:
-        data = await answered(session, request, asked(request), LIMITS)
+        async with asyncio.timeout(LIMITS.seconds):
+            data = await answered(session, request, asked(request), LIMITS)
         return Result(200, _dumped({"data": data}, pretty, LIMITS), kind="metadata", mime=MIME)
     except Exception as problem:  # the answer to a failure is GraphQL, too
         error = as_fhir_error(problem, request.id)
@@ -115,6 +117,8 @@ def asked(request: Request) -> Asked:
 def _body(request: Request) -> Json:
     if request.resource is None and not request.body.strip():
         return {}
+    if len(request.body) > LIMITS.body:
+        raise too_costly(f"a body of more than {LIMITS.body} bytes")
     media = (request.header("content-type") or "").partition(";")[0].strip().lower()
     if media == TEXT:
         return {"query": request.body.decode("utf-8")}

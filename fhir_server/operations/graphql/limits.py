@@ -18,19 +18,23 @@ class Limits:
 
     Units:  `text` in characters, `tokens` of the document, `depth` in nested selections, `fields` after fragments
             are spread, `searches` and `resources` read from the database, `matches` of one list, `values` of the
-            answer and `answer` in bytes, `path_seconds` for all FHIRPath together
+            answer and `answer` in bytes, `path_seconds` for all FHIRPath together, `seconds` for the whole
+            request, `body` in bytes, `choices` of values to choose elements by, and of fields that share a name in the answer
     """
 
     text: int = 100_000
     tokens: int = 10_000
     depth: int = 25
-    fields: int = 2_000
+    fields: int = 5_000
     searches: int = 100
     resources: int = 10_000
     matches: int = 1_000
     values: int = 500_000
     answer: int = 20 << 20
     path_seconds: float = 2.0
+    seconds: float = 20.0
+    body: int = 1 << 20
+    choices: int = 100
 
 
 LIMITS = Limits()

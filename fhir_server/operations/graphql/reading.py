@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import parse_qsl, urlsplit
@@ -21,14 +21,20 @@ from fhir_server.operations.graphql.plan import Json, Search
 from fhir_server.search.context import Context
 from fhir_server.search.find import find
 from fhir_server.search.page import Page
+from fhir_server.search.registry import registry
 from fhir_server.storage import read as storage
 from fhir_server.storage.rows import Row
+from resources import fhirpath
 from resources.codec.json import parse_json
+from resources.fhirpath import Expression
 from resources.outcome import FhirError
+from resources.references import parse_reference
 
 Key = tuple[str, str]
 Pairs = tuple[tuple[str, str], ...]
 _CURSOR = "_cursor"
+AT_ONCE = 100
+"""Resources whose reverse lookups go by one search: their addresses have to fit into one parameter."""
 
 
 @dataclass(slots=True)
@@ -79,13 +85,14 @@ class Reader:
         async with self.session.connection() as conn:
             return _json(await storage.version(conn, type_name, id_, int(number)))
 
-    async def matches(self, search: Search, pairs: Pairs) -> list[Json]:
-        """Return up to as many matches as a list may have, in order, and no fewer than there are.
+    async def matches(self, search: Search, pairs: Pairs, lists: int = 1) -> list[Json]:
+        """Return up to as many matches as `lists` lists may have, in order, and no fewer than there are.
 
         Errors: 400 too-costly where there are more
         """
-        most = self.budget.limits.matches
-        size = ("_count", str(min(most, Context.page_size_max)))
+        limits = self.budget.limits
+        most = min(limits.matches * lists, limits.resources)
+        size = ("_count", str(min(limits.matches, Context.page_size_max)))
         found: list[Json] = []
         place = ""
         while True:
@@ -104,6 +111,45 @@ class Reader:
                 raise too_costly(
                     f"{name} finds more than {most}: narrow it, or page by {search.type}Connection"
                 )
+
+    async def around(self, search: Search, owners: Sequence[Key]) -> dict[Key, list[Json]]:
+        """Return the matches of a reverse lookup by the resource that they refer to, for many by one search.
+
+        Shape:  an owner is left out where the search has to be made for it alone: by count and offset, or since a
+                match does not tell whom it names
+        """
+        found: dict[Key, list[Json]] = {}
+        if search.count is not None or search.offset:
+            return found
+        for start in range(0, len(owners), AT_ONCE):
+            found.update(await self._around(search, owners[start : start + AT_ONCE]))
+        return found
+
+    async def _around(self, search: Search, owners: Sequence[Key]) -> dict[Key, list[Json]]:
+        found: dict[Key, list[Json]] = {owner: [] for owner in owners}
+        addresses = ",".join("/".join(owner) for owner in owners)
+        pairs = ((search.reference, addresses), *search.pairs)
+        expression = fhirpath.compile(registry(search.type).params[search.reference].expression, lenient=True)
+        for resource in await self.matches(search, pairs, len(owners)):
+            named = self._named(expression, resource) & found.keys()
+            if not named:
+                return {}
+            for owner in named:
+                found[owner].append(resource)
+        most = self.budget.limits.matches
+        if any(len(matches) > most for matches in found.values()):
+            raise too_costly(f"{search.type}List finds more than {most} around one resource: narrow it")
+        return found
+
+    def _named(self, expression: Expression, resource: Json) -> set[Key]:
+        """Return the (type, id) that the references found by `expression` name."""
+        texts = (
+            one.get("reference") if isinstance(one, dict) else one for one in expression.evaluate(resource)
+        )
+        parsed = (parse_reference(text, self.base) for text in texts if isinstance(text, str))
+        return {
+            (one.type, one.id) for one in parsed if one.type is not None and one.id is not None and one.local
+        }
 
     async def connection(self, search: Search, pairs: Pairs, members: frozenset[str]) -> Found:
         """Return one page of a search with what a connection tells of it."""
