@@ -7,17 +7,25 @@ from collections import Counter
 
 from fhir_server.search.criteria import MAX_CHAIN_TYPES, MAX_STEPS, MODIFIERS
 from fhir_server.search.fulltext import LAST_POSITION, MOST_BYTES, MOST_POSITIONS
-from fhir_server.search.include import MAX_INCLUDED
+from fhir_server.search.include import MAX_INCLUDED, MAX_ROUNDS
 from fhir_server.search.params.hierarchy import hierarchies
 from fhir_server.search.params.near import DEFAULT_METRES, EARTH_RADIUS
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
+from fhir_server.search.scope import COMPARTMENTS
 from fhir_server.search.totals import EXACT_UP_TO
 from fhir_server.search.words import LONGEST
 from resources.definitions import definitions
 
 _INTRO = f"""# Search
 
-`GET [base]/Type?…` and `POST [base]/Type/_search`, as [R4 search](http://hl7.org/fhir/R4/search.html) has it.
+As [R4 search](http://hl7.org/fhir/R4/search.html) has it, each also by POST with `/_search` behind the path:
+
+| Search | Looks through |
+|---|---|
+| `GET [base]/Type?…` | one resource type |
+| `GET [base]?_type=A,B&…`, `GET [base]?…` | several types, or all: with the parameters that all of these have (`_id`, `_lastUpdated`, `_tag`, `_profile`, `_security`, `_source`, `_list`, `_has` … of all) |
+| `GET [base]/Patient/1/Observation?…`, `GET [base]/Patient/1/*?…` | a compartment ({", ".join(COMPARTMENTS)}): one of its types, or all, `_type` choosing among them; the owner is a member; of an owner that is not here it is empty |
+
 This page is written by `fhir_server/search/reference_page.py` from the tables that search runs on; a test compares.
 
 ## How a search is read
@@ -35,12 +43,19 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | `_sort` | any number of keys, `-` for descending: `_id`, `_lastUpdated`, every date, number, quantity and string parameter; rows without a value come last in both directions; of several values the one that is first in that direction counts; a period counts by its start. Without `_sort` the order is stable but says nothing |
 | `_total` | `none` by default, and yet given when the page holds everything; `accurate` counts; `estimate` counts up to {EXACT_UP_TO:,} and beyond that takes the database's estimate |
 | `_summary`, `_elements`, `_format`, `_pretty` | as in R4; `_summary=count` counts only |
-| `_include`, `_revinclude` | `Type:parameter`, `Type:parameter:Target`, `Type:*`; at most {MAX_INCLUDED:,} resources with a page, more is refused; `:iterate` is refused |
+| `_include`, `_revinclude` | `Type:parameter`, `Type:parameter:Target`, `Type:*`, `*`; `:iterate` goes on from what came along; canonicals lead to stored resources by url and version, versioned references to that version; at most {MAX_INCLUDED:,} resources with a page, over {MAX_ROUNDS} references in a row, more is refused |
+| `_list` | the items of a List by its id, or of several; the functional lists (`$current-problems` …) are refused |
 | `_has` | `_has:Type:reference:parameter`, also nested and chained, up to {MAX_STEPS} references |
 | chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one |
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
 
 Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSED_CODES)) or "nothing"}.
+
+## `$everything`
+`GET|POST [base]/Patient/1/$everything`, `Patient/$everything`, `Encounter/1/$everything`, `Group/1/$everything` (its active
+patients): the compartment as matches, and as includes what its resources refer to and belongs to no other patient. `_type`,
+`_since`, `_count` (at most, and by default, `page_size_max`) and, but for encounters, `start` and `end`, by the main date of
+each type. Pages are linked by `next` and hold each resource once. Why and how: [0014](../decisions/0014-several-types.md).
 
 ## Words: `_text` and `_content`
 `_text` looks for words in the narrative, `_content` in the whole resource: narrative, and every other `string`, `markdown`
@@ -175,10 +190,9 @@ def _composites() -> list[str]:
             parts = [f"{one.param.kind} `{one.param.expression}`" for one in param.pairings[0].components]
             key = (param.code, ", ".join(paths), " `$` ".join(parts).replace("|", "\\|"))
             found.setdefault(key, []).append(param.type)
-    for (code, within, parts), types in sorted(found.items()):
-        lines.append(
-            f"| `{code}` | {types[0] if len(types) == 1 else f'{len(types)} types'} | {within} | {parts} |"
-        )
+    for (code, within, components), types in sorted(found.items()):
+        named = types[0] if len(types) == 1 else f"{len(types)} types"
+        lines.append(f"| `{code}` | {named} | {within} | {components} |")
     return [*lines, ""]
 
 
