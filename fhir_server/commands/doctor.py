@@ -23,6 +23,7 @@ from fhir_server.storage.schema import schema
 from fhir_server.version import VERSION
 from resources.definitions import cache_file
 from resources.definitions import definitions as load_definitions
+from resources.definitions.vocabulary import vocabulary_file
 
 GIB = 1 << 30
 NEEDED_BYTES = 2 * GIB
@@ -74,7 +75,7 @@ def _names(_settings: Settings) -> list[Finding]:
 
 
 def _definitions(settings: Settings) -> list[Finding]:
-    if not cache_file().exists():
+    if not (cache_file().exists() and vocabulary_file().exists()):
         return [Finding(False, "definitions", "not compiled yet: run `healthbuddy definitions`")]
     package = settings.cache_dir / PACKAGE_FILE
     if package.exists() and sha256(package) != PACKAGE_SHA256:

@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from fhir_server.search.sql import SEVERAL_KEYS, Ranges, Sql, Test, any_of, never, unweighed
 
+MANY = 32
+"""From so many hashes on, a row's are looked for among them, not each of them among the row's."""
+
 
 def token_test(
     hashes: Iterable[int], postings: Iterable[tuple[int, int]], rank: int, needles: Collection[str]
@@ -39,7 +42,17 @@ def _token_clause(sql: Sql, row: str, tokens: Sequence[int]) -> list[str]:
         return []
     if len(tokens) == 1:
         return [f"{sql.big(tokens[0])} = ANY({row}.tokens)"]
+    if len(tokens) >= MANY:
+        return [_one_of_many(f"{row}.tokens", sql.bigs(tokens))]
     return [f"{row}.tokens && {sql.bigs(tokens)}"]
+
+
+def _one_of_many(column: str, listed: str) -> str:
+    """Return the condition that an array of the row has an element among many, which are hashed once a statement.
+
+    `IS TRUE` keeps the planner from joining, and thus from hashing them for each row.
+    """
+    return f"EXISTS (SELECT FROM unnest({column}) AS h WHERE (h IN (SELECT unnest({listed}))) IS TRUE)"
 
 
 def _posting_clauses(sql: Sql, row: str, ranges: Ranges) -> list[str]:
@@ -47,6 +60,8 @@ def _posting_clauses(sql: Sql, row: str, ranges: Ranges) -> list[str]:
     clauses = []
     if len(keys) == 1:
         clauses.append(f"{sql.big(keys[0])} = ANY({row}.posts)")
+    elif len(keys) >= MANY:
+        clauses.append(_one_of_many(f"{row}.posts", sql.bigs(keys)))
     elif keys:
         clauses.append(f"({row}.posts && {sql.bigs(keys)})")
     spans = [(lo, hi) for lo, hi in ranges if lo != hi]

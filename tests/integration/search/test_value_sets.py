@@ -294,9 +294,17 @@ async def test_two_thousand_codes_are_searched(ask: Asker) -> None:
     await ask.put(
         *(seen(f"o{n}", LOINC, codes[n * 60], effectiveDateTime=f"2020-01-{n + 1:02}") for n in range(30))
     )
-    await ask.put(seen("x", LOINC, "none"))
+    await ask.put(
+        seen("x", LOINC, "none", component=[{"code": {"coding": [{"system": LOINC, "code": codes[5]}]}}])
+    )
     newest = [f"o{n}" for n in range(29, -1, -1)]
     assert await ask.ids(f"Observation?code:in={VS}/many&_sort=-date&_count=50") == newest
     assert await ask.ids(f"Observation?patient=p1&code:in={VS}/many&_sort=-date&_count=50") == newest
     assert (await ask.bundle(f"Observation?code:in={VS}/many&_summary=count"))["total"] == 30
     assert await ask.ids(f"Observation?code:not-in={VS}/many") == ["x"]
+    assert await ask.ids(f"Observation?component-code:in={VS}/many") == ["x"]
+    assert await ask.ids(f"Observation?component-code:in={VS}/many&patient=p1") == ["x"]
+    assert len(await ask.ids(f"Observation?combo-code:in={VS}/many&patient=p1&_count=50")) == 31
+    assert (
+        len(await ask.ids(f"Observation?component-code:not-in={VS}/many&code:in={VS}/many&_count=50")) == 30
+    )
