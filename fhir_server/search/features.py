@@ -162,7 +162,7 @@ def _row(feature: Feature) -> str:
 def _counts() -> list[str]:
     params = [p for name in definitions().resource_types for p in registry(name).params.values()]
     answered: Counter[str] = Counter(p.kind for p in params if p.place != "refused")
-    refused: list[Param] = [p for p in params if p.place == "refused"]
+    refused: list[Param] = [p for p in params if p.place == "refused" and not p.code.startswith("_")]
     lines = ["## R4's parameters", "| Type | Answered | Modifiers |", "|---|---|---|"]
     for kind in sorted(answered):
         modifiers = " ".join(f"`:{name}`" for name in sorted(MODIFIERS.get(kind, ())))
