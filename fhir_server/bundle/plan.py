@@ -25,6 +25,7 @@ from fhir_server.changes.ids import new_id
 from fhir_server.changes.patching import current, patched
 from fhir_server.changes.prepare import Key, Prepared, link, own_id, prepare
 from fhir_server.exchange import Request, Session
+from fhir_server.search.custom import before_writing
 from fhir_server.search.match import match_ids
 from fhir_server.search.scope import require_type
 from fhir_server.storage import read, write
@@ -108,6 +109,7 @@ async def make_plan(session: Session, request: Request, entries: list[Entry]) ->
     await _read_old(session, request, plan)
     _rewrite_links(plan)
     await _weigh_references(session, plan)
+    await before_writing(session, {target.type for target in plan.written})
     _prepare(plan.written)
     await _draft(session, plan)
     return plan

@@ -8,6 +8,7 @@ from fhir_server.changes.prepare import parse, prepare
 from fhir_server.changes.single import apply_unless, attempts, draft
 from fhir_server.changes.single import create as create_new
 from fhir_server.exchange import Request, Result, Session
+from fhir_server.search.custom import before_writing
 from fhir_server.storage.rows import POST, Row
 
 
@@ -15,6 +16,7 @@ async def create(session: Session, request: Request) -> Result:
     """Return the new resource (201), or the one that matches If-None-Exist already (200)."""
     type_name = request.path.split("/")[0]
     resource = parse(request.body, type_name, request.resource)
+    await before_writing(session, (type_name,))
     condition = if_none_exist(request, type_name)
     if condition is None:
         return written(await create_new(session, resource), 201)

@@ -8,6 +8,7 @@ from fhir_server.changes.patching import current, patched
 from fhir_server.changes.prepare import prepare
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.create import written
+from fhir_server.search.custom import before_writing
 from fhir_server.storage.rows import PATCH
 
 
@@ -17,6 +18,7 @@ async def patch(session: Session, request: Request) -> Result:
     condition = None if id_ else criteria(type_name, request.query)
     what = str(condition) if condition is not None else request.path
     wanted = precondition(request)
+    await before_writing(session, (type_name,))
     async for _ in single.attempts():
         if condition is not None:
             old = await condition.match(session)

@@ -10,6 +10,7 @@ from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import own_id, parse, prepare
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.create import written
+from fhir_server.search.custom import before_writing
 from fhir_server.storage.rows import POST, PUT
 from resources.outcome import FhirError
 
@@ -18,6 +19,7 @@ async def update(session: Session, request: Request) -> Result:
     """Return the resource as updated (200) or created under the client's id (201)."""
     type_name, _, id_ = request.path.partition("/")
     resource = parse(request.body, type_name, request.resource)
+    await before_writing(session, (type_name,))
     if not id_:
         return await _conditional(session, request, criteria(type_name, request.query), resource)
     if resource.get("id") != id_:

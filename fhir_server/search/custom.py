@@ -52,6 +52,13 @@ async def refresh(conn: AsyncConnection[Any]) -> bool:
     return changed
 
 
+async def before_writing(session: Session, types: Iterable[str]) -> None:
+    """Read what has changed before a SearchParameter is checked; for other types there is nothing to do."""
+    if TYPE in types:
+        async with session.connection() as conn:
+            await refresh(conn)
+
+
 def forget() -> None:
     """Serve the official parameters alone, as a process that has read nothing yet."""
     Stored.rows, Stored.pending = {}, {}
