@@ -35,10 +35,10 @@ ELEMENTS = {
         "characteristic-value", (("code", "characteristic"), ("value", "value"))
     ),
     ("DocumentReference", "relatesTo"): Element(
-        "relationship", (("target", "relatesto"), ("code", "relation"))
+        "relationship", (("code", "relation"), ("target", "relatesto"))
     ),
 }
-"""The names of R4's table whose search parameters R4 has."""
+"""The names of R4's table whose search parameters R4 has; the order is that of the components' expressions."""
 
 MISSING = {("Observation", "related"), ("ServiceRequest", "event"), ("ServiceRequest", "item")}
 """The names of R4's table that stand for search parameters which R4 has not."""

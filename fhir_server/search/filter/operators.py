@@ -60,6 +60,8 @@ def test(param: Param, operator: str, value: str) -> Test:
     given = with_system(value) if param.kind in _PIPED else value
     if param.place == "column":
         return _column(param, operator, given)
+    if param.place == "text":
+        return criteria.plain(param, "", value)
     if operator in _MODIFIERS:
         return criteria.plain(param, _MODIFIERS[operator], escaped(param, given))
     special = _SPECIAL.get((param.kind, operator))
@@ -69,12 +71,16 @@ def test(param: Param, operator: str, value: str) -> Test:
     return criteria.plain(param, "", prefix + escaped(param, given))
 
 
+_ON_WORDS = frozenset({"co", "pr"})
+"""What can be asked of `_text` and `_content`: which words they contain, and whether there are any."""
+
+
 def check(param: Param, operator: str) -> None:
     """Refuse an operator that a type of parameter has not, by name.
 
     Errors: 400 not-supported
     """
-    known = OPERATORS.get(param.kind, frozenset())
+    known = _ON_WORDS if param.place == "text" else OPERATORS.get(param.kind, frozenset())
     if param.place == "refused":
         raise FhirError(
             400, "not-supported", f"The search parameter '{param.code}' of {param.type}: {param.reason}"

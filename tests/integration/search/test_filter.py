@@ -29,6 +29,37 @@ def risk(id_: str, probability: str) -> dict[str, object]:
     }
 
 
+def condition(id_: str, code: str) -> dict[str, object]:
+    """Return a Condition with a code of the hierarchy."""
+    coded = {"coding": [{"system": "urn:tree", "code": code}]}
+    return {"resourceType": "Condition", "id": id_, "subject": {"display": "x"}, "code": coded}
+
+
+def document(id_: str, *relations: tuple[str, str]) -> dict[str, object]:
+    """Return a DocumentReference that relates to others."""
+    relates = [{"code": code, "target": {"reference": f"DocumentReference/{to}"}} for code, to in relations]
+    made: dict[str, object] = {
+        "resourceType": "DocumentReference",
+        "id": id_,
+        "status": "current",
+        "content": [{"attachment": {"title": "x"}}],
+    }
+    return {**made, "relatesTo": relates} if relates else made
+
+
+def group(id_: str, *traits: tuple[str, str]) -> dict[str, object]:
+    """Return a Group with characteristics."""
+    each = [
+        {
+            "code": {"coding": [{"code": code}]},
+            "valueCodeableConcept": {"coding": [{"code": value}]},
+            "exclude": False,
+        }
+        for code, value in traits
+    ]
+    return {"resourceType": "Group", "id": id_, "type": "person", "actual": False, "characteristic": each}
+
+
 WORLD = [
     {
         "resourceType": "Practitioner",
@@ -69,6 +100,31 @@ WORLD = [
     },
     risk("r1", "0.5"),
     risk("r2", "0.52"),
+    {
+        "resourceType": "CodeSystem",
+        "id": "tree",
+        "url": "urn:tree",
+        "status": "active",
+        "content": "complete",
+        "hierarchyMeaning": "is-a",
+        "concept": [{"code": "top", "concept": [{"code": "mid", "concept": [{"code": "leaf"}]}]}],
+    },
+    {
+        "resourceType": "ValueSet",
+        "id": "codes",
+        "url": "http://example.org/vs/codes",
+        "status": "draft",
+        "compose": {"include": [{"system": LOINC, "concept": [{"code": "9999-9"}]}]},
+    },
+    condition("c1", "mid"),
+    condition("c2", "leaf"),
+    condition("c3", "top"),
+    document("d1"),
+    document("d2", ("replaces", "d1"), ("appends", "d3")),
+    document("d3", ("replaces", "d4")),
+    document("d4"),
+    group("g1", ("size", "big"), ("colour", "red")),
+    group("g2", ("size", "red")),
     {"resourceType": "ValueSet", "id": "v1", "status": "draft", "url": "http://example.org/vs/One"},
     {"resourceType": "ValueSet", "id": "v2", "status": "draft", "url": "http://example.org/vs/two%"},
 ]
@@ -158,8 +214,24 @@ OTHERS = {
     "RiskAssessment?_filter=probability ge 0.52": ["r2"],
     "RiskAssessment?_filter=probability eq 0.5": ["r1", "r2"],
     "ValueSet?_filter=url eq http://example.org/vs/One": ["v1"],
-    "ValueSet?_filter=url ne http://example.org/vs/One": ["v2"],
-    "ValueSet?_filter=url sw http://example.org": ["v1", "v2"],
+    "ValueSet?_filter=url ne http://example.org/vs/One": ["codes", "v2"],
+    "ValueSet?_filter=url sw http://example.org": ["codes", "v1", "v2"],
+    "Observation?_filter=code in http://example.org/vs/codes": ["o3"],
+    "Observation?_filter=code ni http://example.org/vs/codes": ["o1", "o2", "o4"],
+    "Condition?_filter=code ss urn:tree|mid": ["c1", "c2"],
+    "Condition?_filter=code sb urn:tree|mid": ["c1", "c3"],
+    "Condition?_filter=not (code ss urn:tree|mid)": ["c3"],
+    "DocumentReference?_filter=relatesTo[code eq replaces].target re DocumentReference/d1": ["d2"],
+    "DocumentReference?_filter=relatesTo[code eq replaces].target re DocumentReference/d3": [],
+    "DocumentReference?_filter=relatesTo[code eq replaces or code eq appends].target re DocumentReference/d3": [
+        "d2"
+    ],
+    "DocumentReference?_filter=relatesTo[target re DocumentReference/d4].code eq replaces": ["d3"],
+    "Group?_filter=characteristic[code eq size].value eq red": ["g2"],
+    "Group?_filter=characteristic eq size": ["g1", "g2"],
+    "?_type=Patient,Practitioner&_filter=gender eq female": ["ann", "nurse"],
+    "?_type=Patient,Practitioner&_filter=gender ne female or family sw pet": ["ann", "bob", "doc"],
+    "?_type=Patient,Practitioner&_filter=family ne ng and not (gender eq female)": ["bob", "cyd", "doc"],
     "ValueSet?_filter=url co /vs/t": ["v2"],
     "ValueSet?_filter=url ew %": ["v2"],
     "ValueSet?_filter=url ew one": [],
