@@ -16,7 +16,7 @@ from itertools import permutations
 
 from fhir_server.search.fitting import fitted
 from fhir_server.search.param import Component, Pairing, Param, Part
-from fhir_server.search.paths import Path, UnreadableError, paths, places
+from fhir_server.search.paths import Path, UnreadableError, filtered_type, paths, places
 from fhir_server.storage.rows import param_id
 from resources import fhirpath
 from resources.outcome import FhirError
@@ -129,13 +129,17 @@ def _pairings(param: Param, wanted: Definition, official: Iterable[Param]) -> li
 
 
 def _evaluated(param: Param, wanted: Definition) -> Pairing:
-    """Return the pairing of elements that the FHIRPath engine finds."""
+    """Return the pairing of elements that the FHIRPath engine finds; components are read as usual where it can be."""
     _compiled(param.expression)
-    components = tuple(
-        Component(_reader(param, f"{param.code}${place}", kind, expression, ()))
-        for place, (kind, expression) in enumerate(wanted)
-    )
-    return Pairing(param.id, components, None, param.expression)
+    element = filtered_type(param.type, param.expression)
+    components = []
+    for place, (kind, expression) in enumerate(wanted):
+        name = f"{param.code}${place}"
+        if element:
+            components.append(_component(param, name, element, kind, expression))
+        else:
+            components.append(Component(_reader(param, name, kind, expression, ())))
+    return Pairing(param.id, tuple(components), None, param.expression)
 
 
 def _component(param: Param, name: str, element: str, kind: str, expression: str) -> Component:

@@ -93,6 +93,22 @@ def places(type_name: str, expression: str) -> tuple[Path | None, ...]:
     return tuple(path for part in parts for path in ((None,) if part in own else _path(type_name, part)))
 
 
+FILTERS = frozenset({"where", "first", "last", "tail", "skip", "take", "distinct"})
+"""Functions that leave some items out and change none."""
+
+
+def filtered_type(type_name: str, expression: str) -> str:
+    """Return the type of what a path with filters finds, empty where it is no such path or has several types."""
+    tree = parse(expression)
+    while isinstance(tree, Call) and tree.base is not None and tree.name in FILTERS:
+        tree = tree.base
+    try:
+        types = _walk(type_name, tree).types
+    except UnreadableError:
+        return ""
+    return types[0] if len(types) == 1 else ""
+
+
 def _merged(found: list[Path]) -> tuple[Path, ...]:
     """Return `found` with the alternatives of one choice element (`onset as dateTime | onset as Period`) as one."""
     merged: list[Path] = []
@@ -161,7 +177,8 @@ def unknown_step(type_name: str, tree: Expr) -> str:
             continue
         except UnreadableError:
             try:
-                if node.base is not None and _walk(type_name, node.base):
+                if node.base is not None:
+                    _walk(type_name, node.base)
                     return node.name
             except UnreadableError:
                 continue

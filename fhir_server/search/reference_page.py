@@ -6,15 +6,37 @@ from __future__ import annotations
 from collections import Counter
 
 from fhir_server.search.criteria import MAX_CHAIN_TYPES, MAX_STEPS, MODIFIERS
+from fhir_server.search.filter.elements import ELEMENTS
+from fhir_server.search.filter.operators import OPERATORS
+from fhir_server.search.filter.parser import MAX_COMPARISONS as FILTER_COMPARISONS
+from fhir_server.search.filter.parser import MAX_DEPTH as FILTER_DEPTH
+from fhir_server.search.filter.parser import MAX_LENGTH as FILTER_LENGTH
 from fhir_server.search.fulltext import LAST_POSITION, MOST_BYTES, MOST_POSITIONS
 from fhir_server.search.include import MAX_INCLUDED, MAX_ROUNDS
+from fhir_server.search.named import TEMPLATE
 from fhir_server.search.params.hierarchy import hierarchies
 from fhir_server.search.params.near import DEFAULT_METRES, EARTH_RADIUS
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
 from fhir_server.search.scope import COMPARTMENTS
+from fhir_server.search.sorting import MAX_KEYS
 from fhir_server.search.totals import EXACT_UP_TO
 from fhir_server.search.words import LONGEST
 from resources.definitions import definitions
+
+
+def _filter_operators() -> str:
+    """Return the rows of the table of a filter's operators."""
+    rows = [f"| {kind} | {' '.join(sorted(names))} |" for kind, names in sorted(OPERATORS.items())]
+    return "\n".join(rows)
+
+
+def _filter_elements() -> str:
+    """Return the names of elements that a filter has, with what stands behind them."""
+    return "; ".join(
+        f"{owner} `{name}` ({', '.join(child for child, _ in element.children)})"
+        for (owner, name), element in sorted(ELEMENTS.items())
+    )
+
 
 _INTRO = f"""# Search
 
@@ -40,9 +62,10 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | Parameter | |
 |---|---|
 | `_count` | matches per page: the setting `page_size` by default, at most `page_size_max` (a larger value is lowered to it, and the self link says so), 0 counts only |
-| `_sort` | any number of keys, `-` for descending: `_id`, `_lastUpdated`, every date, number, quantity and string parameter; rows without a value come last in both directions; of several values the one that is first in that direction counts; a period counts by its start. Without `_sort` the order is stable but says nothing |
+| `_sort` | up to {MAX_KEYS} keys, `-` for descending: every parameter but composites, `near` and texts; rows without a value come last in both directions; of several values the one that is first in that direction counts; a period counts by its start, a code, identifier, uri or reference by its text (read from the resource: slow over a whole large type). Without `_sort` the order is stable but says nothing |
 | `_total` | `none` by default, and yet given when the page holds everything; `accurate` counts; `estimate` counts up to {EXACT_UP_TO:,} and beyond that takes the database's estimate |
-| `_summary`, `_elements`, `_format`, `_pretty` | as in R4; `_summary=count` counts only |
+| `_summary`, `_elements`, `_format`, `_pretty` | as in R4; `_summary=count` counts only; `_summary=text` takes no includes |
+| `_explain` | for operators, off unless the setting `search_explain` is on: `true` adds an outcome with statements, plans and times; not R4 |
 | `_include`, `_revinclude` | `Type:parameter`, `Type:parameter:Target`, `Type:*`, `*`; `:iterate` goes on from what came along; canonicals lead to stored resources by url and version, versioned references to that version; at most {MAX_INCLUDED:,} resources with a page, over {MAX_ROUNDS} references in a row, more is refused |
 | `_list` | the items of a List by its id, or of several; the functional lists (`$current-problems` …) are refused |
 | `_has` | `_has:Type:reference:parameter`, also nested and chained, up to {MAX_STEPS} references |
@@ -56,6 +79,27 @@ Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSE
 patients): the compartment as matches, and as includes what its resources refer to and belongs to no other patient. `_type`,
 `_since`, `_count` (at most, and by default, `page_size_max`) and, but for encounters, `start` and `end`, by the main date of
 each type. Pages are linked by `next` and hold each resource once. Why and how: [0014](../decisions/0014-several-types.md).
+
+`_count`, `_total`, `_summary`, `_format` and `_pretty` may be given once.
+
+## Filters: `_filter`
+[R4's grammar](http://hl7.org/fhir/R4/search_filter.html) over all search parameters, beside other parameters, across types, at
+the end of chains and `_has` (`patient._filter=…`). `and` and `or` are read from left to right, `not (…)` negates, values are
+words or JSON strings, `loinc` `snomed` `rxnorm` `ucum` stand for their systems. Chains are paths (`subject.name`), a filter in brackets
+is asked of the same target (`subject[gender eq male].name co pet`); where a reference has several types, `subject:Patient.name`
+names one. Up to {FILTER_LENGTH:,} characters, {FILTER_DEPTH} levels and {FILTER_COMPARISONS} comparisons; what cannot be read is refused with its position.
+
+| Parameters | Operators |
+|---|---|
+{_filter_operators()}
+
+Elements: {_filter_elements()}. Why and how: [0015](../decisions/0015-filter-sort-queries.md).
+
+## Named queries: `_query`
+`Patient?_query=by-name&who=Ann` is the search in the active OperationDefinition of kind `query` with that code and type. Its extension
+`{TEMPLATE}` holds it, with `{{parameter}}` where values go:
+`family={{who}}&birthdate=ge{{born}}&_sort=-birthdate`. Parts whose parameter is not given are left out; `min`, `max` and `type` are
+checked; a value is plain text unless its parameter has a `searchType`. An unknown query is refused.
 
 ## Words: `_text` and `_content`
 `_text` looks for words in the narrative, `_content` in the whole resource: narrative, and every other `string`, `markdown`

@@ -157,14 +157,20 @@ def _or_any(test: Test, ids: Sequence[int]) -> Test:
     return Test(lambda sql, row: any_of([test.where(sql, row), f"{row}.{present}"]))
 
 
+ANY_TYPE = ("boolean", "code", "CodeableConcept", "Coding", "ContactPoint", "Identifier")
+"""What a stored parameter may find that the FHIRPath engine evaluates: the types that are hashed in different ways."""
+
+
 def leaf_types(param: Param) -> tuple[str, ...]:
     """Return the FHIR types that the values of a token parameter can have."""
-    return ("boolean",) if param.computed else tuple(dict.fromkeys(n for p in param.paths for n in p.types))
+    if param.computed:
+        return ANY_TYPE if param.custom else ("boolean",)
+    return tuple(dict.fromkeys(n for p in param.paths for n in p.types))
 
 
 def plain_rank(param: Param) -> int:
     """Return the rank of a test on tokens under GIN: identifiers are few, codes many."""
-    types = leaf_types(param)
+    types = leaf_types(param) if not param.computed else ()
     return 5 if "Identifier" in types else 15 if "ContactPoint" in types else 50
 
 

@@ -5,16 +5,20 @@ Source: http://hl7.org/fhir/R4/search.html#composite
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from fhir_server.search.registry import install
+from resources.definitions import SearchParam
 from resources.outcome import FhirError
 from tests.integration.search.conftest import Asker
 from tests.integration.search.people import LOINC, UCUM, observation, quantity
 
 Json = dict[str, Any]
+BASE = "http://hl7.org/fhir/SearchParameter/"
 SYSTOLIC, DIASTOLIC = "8480-6", "8462-4"
 SNOMED = "http://snomed.info/sct"
 
@@ -123,7 +127,10 @@ WORLD = [
         (f"component-code-value-quantity={SYSTOLIC}$120||kPa", ""),
         (f"component-code-value-quantity={SYSTOLIC}$120,{DIASTOLIC}$120", "bp1 bp2"),
         (f"component-code-value-quantity={SYSTOLIC}$ne120", "bp2"),
-        (f"component-code-value-quantity={SYSTOLIC}$gt100&component-code-value-quantity={DIASTOLIC}$lt100", "bp1"),
+        (
+            f"component-code-value-quantity={SYSTOLIC}$gt100&component-code-value-quantity={DIASTOLIC}$lt100",
+            "bp1",
+        ),
         (f"combo-code-value-quantity={SYSTOLIC}$120", "bp1"),
         ("combo-code-value-quantity=mass$5.4", "g5"),
         (f"combo-code-value-quantity={SYSTOLIC}$120,mass$5.4", "bp1 g5"),
@@ -193,10 +200,63 @@ async def test_other_types_are_found_by_pairs(world: Asker, query: str, expected
         assert set(await world.ids(query)) == set(expected.split())
 
 
+OWN = (
+    SearchParam("urn:a", "own-a", "composite", ("Patient",), "Patient.contact.where(gender.exists())",
+                components=((BASE + "individual-gender", "gender"), (BASE + "individual-family", "name.family"))),
+    SearchParam("urn:b", "own-b", "composite", ("Patient",), "Patient.identifier.tail()",
+                components=((BASE + "Patient-identifier", "$this"), (BASE + "individual-birthdate", "period"))),
+    SearchParam("urn:c", "own-c", "composite", ("Patient",), "Patient",
+                components=((BASE + "individual-gender", "gender"), (BASE + "individual-birthdate", "birthDate"))),
+)  # fmt: skip
+
+
+@pytest.fixture
+def own() -> Iterator[None]:
+    """Serve composites of someone's making."""
+    install(1, {"Patient": OWN})
+    yield
+    install(0, {})
+
+
+@pytest.mark.usefixtures("own")
+async def test_stored_composites_are_served_too(ask: Asker) -> None:
+    await ask.put(
+        {
+            "resourceType": "Patient",
+            "id": "p",
+            "gender": "male",
+            "birthDate": "2000-01-01",
+            "contact": [
+                {"gender": "female", "name": {"family": "Ann"}},
+                {"gender": "male", "name": {"family": "Bob"}},
+                {"name": {"family": "Cy"}},
+            ],
+            "identifier": [
+                {"system": "urn:x", "value": "1", "period": {"start": "2019"}},
+                {"system": "urn:x", "value": "2", "period": {"start": "2020", "end": "2020"}},
+            ],
+        }
+    )
+    for query, found in (
+        ("own-a=female$ann", True),
+        ("own-a=http://hl7.org/fhir/administrative-gender|male$bo", True),
+        ("own-a=male$ann", False),
+        ("own-b=urn:x|2$2020", True),
+        ("own-b=urn:x|1$ge2019", False),
+        ("own-b=1$2019", False),
+        ("own-c=male$2000", True),
+        ("own-c=male$gt2000", False),
+        ("own-c:missing=false", True),
+    ):
+        assert await ask.ids(f"Patient?{query}") == (["p"] if found else []), query
+
+
 async def test_a_total_counts_what_a_composite_finds(world: Asker) -> None:
     bundle = await world.bundle("Observation?combo-code-value-quantity=mass$gt5&_summary=count")
     assert bundle["total"] == 2
-    bundle = await world.bundle(f"Observation?component-code-value-quantity={SYSTOLIC}$gt1&_count=1&_total=accurate")
+    bundle = await world.bundle(
+        f"Observation?component-code-value-quantity={SYSTOLIC}$gt1&_count=1&_total=accurate"
+    )
     assert (bundle["total"], len(bundle["entry"])) == (2, 1)
 
 
