@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
+from fhir_server.search.find import find
 from fhir_server.search.fulltext import MOST_BYTES
 from resources.outcome import FhirError
-from tests.integration.search.conftest import Asker, ids
+from tests.integration.search.conftest import BASE, Asker, ids
 from tests.integration.search.people import observation, patient
 
 Json = dict[str, Any]
@@ -173,3 +175,37 @@ async def test_a_resource_too_long_is_written_and_said_to_be_cut(ask: Asker) -> 
     outcome = next(e["resource"] for e in bundle["entry"] if e["search"]["mode"] == "outcome")
     assert outcome["issue"][0]["code"] == "incomplete"
     assert ids(await ask.bundle("Condition?_text=last")) == []
+
+
+async def status(world: Asker, pairs: list[tuple[str, str]]) -> int:
+    """Return the status that a search of Condition ends with."""
+    try:
+        await find(world.session, "Condition", pairs, base=BASE, strict=False)
+    except FhirError as refused:
+        return refused.status
+    return 200
+
+
+async def test_whatever_is_asked_is_answered_or_refused(world: Asker) -> None:
+    rng = random.Random(7)
+    pieces = [*"\"()*,'\\٣½\u0301\u00ad", "bone", " or ", " NOT ", "糖尿病", ":*", "<->"]
+    for name in ("_text", "_content", "subject:Patient._content", "_filter", "_text:missing") * 20:
+        value = "".join(rng.choices(pieces, k=rng.randint(1, 6)))
+        more = rng.choice([(), (("_sort", "_score"),), (("_contained", "both"),)])
+        assert await status(world, [(name, value), *more]) in (200, 400), value
+
+
+@pytest.mark.parametrize(
+    "query", ["_filter=_text ne bone", "_filter=_content gt bone", "_sort=_text", "_sort=-_content"]
+)
+async def test_words_have_no_other_operators_and_no_order(world: Asker, query: str) -> None:
+    with pytest.raises(FhirError) as problem:
+        await world.bundle(f"Condition?{query}")
+    assert problem.value.status == 400
+
+
+async def test_a_filter_asks_for_words_that_are_contained(world: Asker) -> None:
+    assert set(await world.ids('Condition?_filter=_text co "bone, brain"')) == {"bone", "brain"}
+    query = 'Condition?_filter=_text co "metastases" and not (_text co "liver OR bone")'
+    assert await world.ids(query) == ["brain"]
+    assert await world.ids("Patient?_filter=_text pr false") == ["q"]
