@@ -60,8 +60,10 @@ def read(text: str, operation_name: str | None, limits: Limits) -> Document:
         tree = parse(text, max_tokens=limits.tokens, allow_empty_selection_sets=False)
         problems = validate(_NO_SCHEMA, tree, _RULES, max_errors=_MAX_ERRORS)
     except GraphQLError as error:
-        if "token" in error.message and str(limits.tokens) in error.message:
+        if f"more than {limits.tokens} tokens" in error.message:
             raise too_costly(f"more than {limits.tokens} tokens") from None
+        if "nested too deeply" in error.message:
+            raise too_costly("nested too deep") from None
         raise _invalid([error]) from None
     except RecursionError:
         raise too_costly("nested too deep") from None

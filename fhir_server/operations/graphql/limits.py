@@ -19,7 +19,7 @@ class Limits:
     Units:  `text` in characters, `tokens` of the document, `depth` in nested selections, `fields` after fragments
             are spread, `searches` and `resources` read from the database, `matches` of one list, `values` of the
             answer and `answer` in bytes, `path_seconds` for all FHIRPath together, `seconds` for the whole
-            request, `body` in bytes, `choices` of values to choose elements by, and of fields that share a name in the answer
+            request, `body` in bytes, `choices` of values to choose elements by, and of fields of one name
     """
 
     text: int = 100_000

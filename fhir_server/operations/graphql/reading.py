@@ -92,19 +92,18 @@ class Reader:
         """
         limits = self.budget.limits
         most = min(limits.matches * lists, limits.resources)
-        size = ("_count", str(min(limits.matches, Context.page_size_max)))
+        counted = search.count is not None and search.path is None
+        needed = search.offset + (search.count or 0) if counted else most + 1
+        if not needed:
+            return []
+        size = ("_count", str(min(needed, limits.matches, Context.page_size_max)))
         found: list[Json] = []
         place = ""
         while True:
             page = await self._page(search.type, (*pairs, size, *(((_CURSOR, place),) if place else ())))
             found += [_parsed(row) for row in page.rows]
             place = _places(page).get("next", "")
-            enough = (
-                search.count is not None
-                and search.path is None
-                and len(found) >= search.offset + search.count
-            )
-            if not place or enough:
+            if not place or len(found) >= needed:
                 return found
             if len(found) >= most:
                 name = f"{search.type}List"

@@ -121,7 +121,8 @@ async def test_references_of_a_level_are_one_statement(
         return await several(conn, keys)
 
     monkeypatch.setattr(reading.storage, "several", counted)
-    query = "{ ConditionList(patient: example) { subject { resource(type: Patient) { generalPractitioner { resource { id } } } } } }"
+    practitioners = "generalPractitioner { resource { id } }"
+    query = f"{{ ConditionList(patient: example) {{ subject {{ resource(type: Patient) {{ {practitioners} }} }} }} }}"
     found = await ask(web, query)
     assert len(found["ConditionList"]) == 5
     assert calls == [[("Patient", "example")], [("Practitioner", "doc"), ("Practitioner", "other")]]
@@ -138,7 +139,8 @@ async def test_a_reverse_lookup_around_many_is_one_search(
         return await find(session, path, pairs, **more)
 
     monkeypatch.setattr(reading, "find", counted)
-    query = "{ PatientList(_sort: _id) { id ConditionList(_reference: patient, clinical_status: active, _sort: _id) { id } } }"
+    conditions = "ConditionList(_reference: patient, clinical_status: active, _sort: _id) { id }"
+    query = f"{{ PatientList(_sort: _id) {{ id {conditions} }} }}"
     found = await ask(web, query)
     assert calls == ["Patient", "Condition"]
     assert {one["id"]: [each["id"] for each in one["ConditionList"]] for one in found["PatientList"]} == {

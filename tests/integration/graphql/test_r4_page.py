@@ -59,8 +59,10 @@ FIELDS: list[tuple[str, str, Any]] = [
     ),
     (
         "Observation/example",
-        "{ id subject { reference resource { ...on Patient { birthDate } ...on Group { name } } }"
-        " code {coding {system code} } }",
+        (
+            "{ id subject { reference resource { ...on Patient { birthDate } ...on Group { name } } }"
+            " code {coding {system code} } }"
+        ),
         {
             "id": "example",
             "subject": {"reference": "Patient/example", "resource": {"birthDate": "1974-12-25"}},
@@ -69,8 +71,10 @@ FIELDS: list[tuple[str, str, Any]] = [
     ),
     (
         "Observation/example",
-        "{ id subject { reference resource(type : Patient) { birthDate }"
-        " resource(type : Practitioner) { qualification { code { text } } } } code {coding {system code} } }",
+        (
+            "{ id subject { reference resource(type : Patient) { birthDate }"
+            " resource(type : Practitioner) { qualification { code { text } } } } code {coding {system code} } }"
+        ),
         {
             "id": "example",
             "subject": {"reference": "Patient/example", "resource": {"birthDate": "1974-12-25"}},
@@ -106,8 +110,10 @@ FLATTENING: list[tuple[str, Any]] = [
         },
     ),
     (
-        "{ identifier @flatten { system @singleton value @singleton } active"
-        " name @flatten @first { text given family @singleton } }",
+        (
+            "{ identifier @flatten { system @singleton value @singleton } active"
+            " name @flatten @first { text given family @singleton } }"
+        ),
         {
             "system": SYSTEM,
             "value": "12345",
@@ -140,8 +146,10 @@ FLATTENING: list[tuple[str, Any]] = [
         },
     ),
     (
-        "{ identifier @flatten { system value } active"
-        ' name @flatten @slice(path: "$index") { given family @singleton } }',
+        (
+            "{ identifier @flatten { system value } active"
+            ' name @flatten @slice(path: "$index") { given family @singleton } }'
+        ),
         {
             "system": [SYSTEM],
             "value": ["12345"],
