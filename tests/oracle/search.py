@@ -63,7 +63,7 @@ class World:
         return {key for key in self.keys(type_name) if all(self.passes(key, *pair) for pair in asked)}
 
     def compartment(self, name: str, id_: str, type_name: str) -> set[str]:
-        """Return 'Type/id' of the resources of a type in a compartment."""
+        """Return 'Type/id' of the resources of a type in a compartment; its owner is a member."""
         own = f"{name}/{id_}"
         codes_ = compartment(name).get(type_name, ())
         found = {
@@ -74,7 +74,7 @@ class World:
             for value in self.values(key, parameters(type_name)[code])
             if references.target(value) == own
         }
-        return found | ({own} if type_name == name and own in self.resources and "{def}" in codes_ else set())
+        return found | ({own} if type_name == name and own in self.resources else set())
 
     def passes(self, key: str, name: str, text: str) -> bool:
         """Whether a resource passes one parameter of a query."""

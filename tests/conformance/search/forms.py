@@ -36,6 +36,12 @@ def token(draw: Draw, value: Value) -> Form:
             else draw(_cased(text) if value.type != "uri" else st.just(text))
         )
         return draw(st.sampled_from(("", "not"))), escape(text)
+    texts = list(codes.labels(value))
+    if texts and draw(st.integers(0, 3)) == 0:
+        text = draw(st.sampled_from(texts))[: draw(st.integers(3, LONGEST))].translate(
+            draw(st.sampled_from((ACCENTS, {})))
+        )
+        return "text", escape(text.strip())
     known = [one for one in codes.codings(value) if "code" in one] or [{"code": "none"}]
     coding = draw(st.sampled_from(known))
     system, code = escape(coding.get("system", "")), escape(coding["code"])
@@ -59,11 +65,11 @@ def _identifier(draw: Draw, data: dict[str, Any]) -> Form:
     return draw(st.sampled_from(("", "", "not"))), draw(st.sampled_from(texts))
 
 
+ACCENTS = str.maketrans("aeiouncs", "áèîöüñçš")
+
+
 def _cased(text: str) -> st.SearchStrategy[str]:
     return st.sampled_from((text, text.upper(), text.lower(), text.swapcase()))
-
-
-ACCENTS = str.maketrans("aeiouncs", "áèîöüñçš")
 
 
 def string(draw: Draw, value: Value) -> Form:
@@ -119,6 +125,19 @@ def uri(draw: Draw, value: Value) -> Form:
         plain.rsplit("/", 1)[0] or "x",
     ]
     return "", escape(draw(st.sampled_from(texts)))
+
+
+def address(draw: Draw, value: Value) -> Form:
+    """Return a search for an address of a `uri` parameter, which can also be asked for by what is above or below it."""
+    text = str(value.data).partition("|")[0]
+    choice = draw(st.integers(0, 5))
+    if choice > 1 or text.count("/") < 4 or not text.startswith("http"):
+        return uri(draw, value)
+    return (
+        ("below", escape(text.rsplit("/", draw(st.integers(1, 2)))[0]))
+        if choice
+        else ("above", escape(text + "/x"))
+    )
 
 
 def date(draw: Draw, value: Value) -> Form:
@@ -216,5 +235,5 @@ FORMS: dict[str, Callable[[Draw, Value], Form]] = {
     "date": date,
     "number": number,
     "quantity": quantity,
-    "uri": uri,
+    "uri": address,
 }

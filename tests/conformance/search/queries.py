@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tests.oracle import codes
+from tests.oracle import codes, dates, numbers
 from tests.oracle.definitions import Parameter
 from tests.oracle.extract import Value
 from tests.oracle.text import escape
@@ -24,9 +24,20 @@ def supported(parameter: Parameter) -> bool:
     )
 
 
+def askable(kind: str, value: Value) -> bool:
+    """Whether a value is one that a component of a type can have: a token may read what is a Quantity or a date."""
+    if kind == "date":
+        return any(True for _ in dates.spans(value))
+    if kind in ("number", "quantity"):
+        return any(True for _ in numbers.amounts(value))
+    if kind == "string":
+        return any(True for _ in codes.strings(value))
+    return kind != "token" or isinstance(value.data, str | bool) or value.type in (*codes.CODED, "Identifier")
+
+
 def equal(parameter: Parameter, value: Value) -> list[Pair]:
     """Return criteria that ask for just this value."""
-    made = _EQUAL[parameter.kind](value)
+    made = EQUAL[parameter.kind](value)
     return [(parameter.code, text) for text in made if 0 < len(text.strip()) <= LONGEST]
 
 
@@ -84,7 +95,7 @@ def _uri(value: Value) -> list[str]:
     return [escape(value.data)] if isinstance(value.data, str) else []
 
 
-_EQUAL = {
+EQUAL = {
     "token": _token,
     "string": _string,
     "reference": _reference,

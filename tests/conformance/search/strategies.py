@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.conformance.search.data import world
 from tests.conformance.search.forms import FORMS, Draw
-from tests.conformance.search.queries import supported
-from tests.oracle.definitions import Parameter, parameters
-from tests.oracle.extract import Value
+from tests.conformance.search.queries import EQUAL, askable, supported
+from tests.oracle.definitions import Parameter, kind_of, parameters
+from tests.oracle.extract import Value, nodes, parts
 
 Pair = tuple[str, str]
 Search = tuple[str, list[Pair]]
@@ -31,6 +31,35 @@ def pool(type_name: str) -> dict[str, list[Value]]:
             if known:
                 found[parameter.code] = list(known.values())
     return found
+
+
+@cache
+def instances(type_name: str) -> dict[str, list[tuple[list[Value], ...]]]:
+    """Return {composite parameter: the values of each component, for each instance of its element in the data}."""
+    found: dict[str, list[tuple[list[Value], ...]]] = {}
+    for parameter in parameters(type_name).values():
+        for key in world().keys(type_name) if parameter.kind == "composite" else ():
+            resource = world().resources[key]
+            for _, node in nodes(resource, parameter.expression):
+                values = tuple(parts(resource, node, expression) for _, expression in parameter.components)
+                if all(values):
+                    found.setdefault(parameter.code, []).append(values)
+    return found
+
+
+def composite(draw: Draw, type_name: str) -> Pair:
+    """Return a criterion on a composite: components of one instance, or now and then of two."""
+    code = draw(st.sampled_from(sorted(instances(type_name))))
+    choices = instances(type_name)[code]
+    one = draw(st.sampled_from(choices))
+    other = draw(st.sampled_from(choices)) if draw(st.integers(0, 2)) == 0 else one
+    texts = []
+    for position, (url, _) in enumerate(parameters(type_name)[code].components):
+        kind = kind_of(url)
+        value = draw(st.sampled_from((one if position == 0 else other)[position]))
+        modifier, text = FORMS[kind](draw, value) if askable(kind, value) else ("", "none")
+        texts.append(text if not modifier else next(iter(EQUAL[kind](value)), "none"))
+    return code, "$".join(texts)
 
 
 @cache
@@ -59,6 +88,8 @@ def weighted() -> list[str]:
 
 def plain(draw: Draw, type_name: str) -> Pair:
     """Return a criterion on the resource itself."""
+    if instances(type_name) and draw(st.integers(0, 5)) == 0:
+        return composite(draw, type_name)
     code = draw(st.sampled_from(sorted(pool(type_name)) or ["_id"]))
     if code == "_id" or draw(st.integers(0, 15)) == 0:
         return "_id", draw(st.sampled_from(world().keys(type_name))).partition("/")[2]
