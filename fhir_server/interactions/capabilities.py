@@ -15,6 +15,7 @@ from fhir_server.exchange import Request, Result, Session, only
 from fhir_server.operations import OPERATIONS, Operation
 from fhir_server.operations.published import address
 from fhir_server.search import named, several
+from fhir_server.search.criteria import EXPRESSIONS
 from fhir_server.search.param import Param
 from fhir_server.search.registry import Epoch, registry
 from fhir_server.search.scope import COMPARTMENTS
@@ -177,7 +178,9 @@ def _common_params() -> list[dict[str, Any]]:
 def served(type_name: str) -> list[Param]:
     """Return the search parameters of a type that are answered, by code; those refused by name are left out."""
     params = registry(type_name).params
-    return [params[code] for code in sorted(params) if params[code].place != "refused"]
+    return [
+        params[code] for code in sorted(params) if params[code].place != "refused" or code in EXPRESSIONS
+    ]
 
 
 @lru_cache(2)

@@ -163,6 +163,11 @@ def _contained_type(_known: TypeSearch, query: Query, value: str) -> None:
             raise FhirError(400, "value", text)
 
 
+def _query(_known: TypeSearch, _search: Query, _value: str) -> None:
+    text = "'_query' names a whole search, which no condition and no other query takes as its part"
+    raise FhirError(400, "not-supported", text)
+
+
 def _nothing(_known: TypeSearch, _query: Query, _value: str) -> None:
     """Accept a parameter that others apply."""
 
@@ -175,6 +180,7 @@ _CONTROLS: dict[str, Callable[[TypeSearch, Query, str], None]] = {
     "_contained": _contained,
     "_containedType": _contained_type,
     CURSOR: _cursor,
+    "_query": _query,
     "_format": _nothing,
     "_pretty": _nothing,
     "_elements": _nothing,

@@ -72,6 +72,8 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one |
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
 
+`_count`, `_total`, `_summary`, `_format` and `_pretty` may be given once.
+
 Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSED_CODES)) or "nothing"}.
 
 ## `$everything`
@@ -79,8 +81,6 @@ Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSE
 patients): the compartment as matches, and as includes what its resources refer to and belongs to no other patient. `_type`,
 `_since`, `_count` (at most, and by default, `page_size_max`) and, but for encounters, `start` and `end`, by the main date of
 each type. Pages are linked by `next` and hold each resource once. Why and how: [0014](../decisions/0014-several-types.md).
-
-`_count`, `_total`, `_summary`, `_format` and `_pretty` may be given once.
 
 ## Filters: `_filter`
 [R4's grammar](http://hl7.org/fhir/R4/search_filter.html) over all search parameters, beside other parameters, across types, at

@@ -76,7 +76,6 @@ UNKNOWN = "this parameter is not supported yet"
 NO_MEANING = "what a parameter of type special means is only defined by R4, for its own"
 
 REFUSED_CODES = {
-    "_query",
     "_contained",
     "_containedType",
 }
