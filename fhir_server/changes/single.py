@@ -126,9 +126,10 @@ async def apply(session: Session, one: Write) -> Row | None:
     """Return the row as written, None where somebody was faster: another writer, or a change of search parameters."""
     async with session.connection() as conn:
         rows = await write.apply(conn, [one])
-        if rows is None:
+        if rows is None or (session.conn is None and "search" in one.epochs):
             await custom.refresh(conn)
-            return None
+    if rows is None:
+        return None
     if session.conn is None:
         session.store.identities.remember({(one.type, one.id): one.rid})
     return rows[0]
