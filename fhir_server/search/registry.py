@@ -75,10 +75,7 @@ MAIN_DATE: dict[str, str] = {
 UNKNOWN = "this parameter is not supported yet"
 NO_MEANING = "what a parameter of type special means is only defined by R4, for its own"
 
-REFUSED_CODES = {
-    "_contained",
-    "_containedType",
-}
+REFUSED_CODES: frozenset[str] = frozenset()
 """Parameters that R4 knows and this server refuses by name until they are built."""
 
 _WHOLES = {("HumanName",), ("Address",)}
