@@ -56,14 +56,21 @@ def _parts(param: Param, value: str) -> Value:
 
 
 def _leaders(param: Param, asked: Sequence[Value]) -> list[Test]:
-    """Return what every match passes besides: tests that can find rows, and filter none since the exact one does."""
+    """Return what every match passes besides: what can find rows filters none, since the exact test does.
+
+    The rest stays as it is: how codes are spelled in the resource.
+    """
     leaders = []
     for place, source in enumerate(param.implied):
         if source is not None:
             wanted = list(dict.fromkeys(parts[place] for parts in asked))
-            tests = flat([TESTS[source.kind](source, "", wanted)])
-            leaders += [replace(one, where=lambda _sql, _row: "true") for one in tests]
+            leaders += [_leading(one) for one in flat([TESTS[source.kind](source, "", wanted)])]
     return leaders
+
+
+def _leading(test: Test) -> Test:
+    leads = test.tokens or test.postings or test.rids is not None
+    return replace(test, where=lambda _sql, _row: "true") if leads else test
 
 
 def _place(pairing: Pairing, asked: Sequence[Value]) -> Test:

@@ -251,6 +251,24 @@ async def test_stored_composites_are_served_too(ask: Asker) -> None:
         assert await ask.ids(f"Patient?{query}") == (["p"] if found else []), query
 
 
+async def test_a_composite_is_asked_across_types(ask: Asker) -> None:
+    library = {
+        "resourceType": "Library",
+        "id": "l",
+        "status": "draft",
+        "type": concept("x"),
+        "useContext": [
+            {"code": {"system": "urn:kind", "code": "focus"}, "valueCodeableConcept": concept("x")}
+        ],
+    }
+    await ask.put(value_set("v", ("focus", {"valueCodeableConcept": concept("y")})), library)
+    query = "?_type=ValueSet,Library&context-type-value"
+    assert await ask.ids(f"{query}=focus$x") == ["l"]
+    assert sorted(await ask.ids(f"{query}=focus$x,focus$y")) == ["l", "v"]
+    assert sorted(await ask.ids(f"{query}:missing=false")) == ["l", "v"]
+    assert await ask.ids("ValueSet?_filter=context-type-value eq focus$y") == ["v"]
+
+
 async def test_a_total_counts_what_a_composite_finds(world: Asker) -> None:
     bundle = await world.bundle("Observation?combo-code-value-quantity=mass$gt5&_summary=count")
     assert bundle["total"] == 2

@@ -9,7 +9,9 @@ import pytest
 
 from fhir_server.search.extract import index
 from fhir_server.search.param import Param
+from fhir_server.search.params import composite
 from fhir_server.search.registry import install, registry
+from fhir_server.search.sql import Sql
 from resources.definitions import SearchParam, definitions
 
 Json = dict[str, Any]
@@ -66,6 +68,16 @@ def test_every_official_component_is_covered_by_its_parameter() -> None:
 def test_r4s_relationship_is_a_code_and_a_document() -> None:
     (pairing,) = param("DocumentReference", "relationship").pairings
     assert [one.param.kind for one in pairing.components] == ["token", "reference"]
+
+
+def test_the_code_of_a_pair_can_lead() -> None:
+    pair = composite.test(param("Observation", "code-value-quantity"), "", ["http://loinc.org|1$5"])
+    assert [bool(one.postings) for one in pair.parts] == [True, False, False]
+    panel = composite.test(param("Observation", "component-code-value-quantity"), "", ["1$5", "2$6"])
+    exact, code, value = panel.parts
+    assert "idx_composite" in exact.where(Sql(), "r")
+    assert (bool(code.tokens), value.rids is not None) == (True, True)
+    assert {code.where(Sql(), "r"), value.where(Sql(), "r")} == {"true"}
 
 
 NAMED: Json = {
