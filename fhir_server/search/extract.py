@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from fhir_server.search import mentions
 from fhir_server.search.descent import Take, each, walk
 from fhir_server.search.param import Param, TypeSearch
 from fhir_server.search.params import (
@@ -69,6 +70,8 @@ def _rows(resource: dict[str, Any], inside: Mapping[str, str], *, contained: boo
     if name == "Patient" and "id" in resource:
         sink.patient = WITHIN + resource["id"] if contained else resource["id"]
     text.index(resource, sink, contained=contained)
+    if not contained:
+        mentions.index(resource, sink)
     return sink.rows()
 
 

@@ -147,8 +147,10 @@ async def found(world: Asker, query: str) -> str:
         ("Patient/p1/*?_tag=study", "Condition/c1 Observation/o2 Patient/p1"),
         (
             "Patient/p1/*",
-            "Account/a1 Condition/c1 Condition/c2 Encounter/e1 List/l1 Observation/o1 Observation/o2 Patient/p1"
-            " Patient/p2 Person/x1",
+            (
+                "Account/a1 Condition/c1 Condition/c2 Encounter/e1 List/l1 Observation/o1 Observation/o2 Patient/p1"
+                " Patient/p2 Person/x1"
+            ),
         ),
         ("Patient/p2/Group", "Group/p1"),
         ("Patient/nobody/*", ""),

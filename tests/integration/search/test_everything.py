@@ -190,6 +190,25 @@ async def test_what_is_there_throughout_is_neither_lost_nor_doubled_while_others
     assert "Observation/b5" not in seen
 
 
+async def test_references_without_a_search_parameter_are_followed_too(server: httpx.AsyncClient) -> None:
+    await server.put("Organization/g3", json={"resourceType": "Organization", "id": "g3", "name": "Employer"})
+    await server.put("Organization/g4", json={"resourceType": "Organization", "id": "g4", "name": "Sponsor"})
+    await server.put(
+        "Binary/b1", json={"resourceType": "Binary", "id": "b1", "contentType": "text/plain", "data": "aGk="}
+    )
+    sponsor = {"url": "http://x/sponsor", "valueReference": ref("Organization/g4")}
+    more = {
+        "contact": [{"organization": ref("Organization/g3")}],
+        "extension": [sponsor],
+        "photo": [{"url": "Binary/b1", "contentType": "image/png"}],
+    }
+    await server.put("Patient/rich", json=patient("rich", "Rich", **more))
+    bundle = await ask(server, "Patient/rich/$everything")
+    assert listed(bundle, "match") == ["Patient/rich"]
+    assert sorted(listed(bundle, "include")) == ["Binary/b1", "Organization/g3", "Organization/g4"]
+    assert listed(await ask(server, "Patient?_id=rich&_include=*"), "include") == []
+
+
 async def test_posted_parameters_are_those_of_the_query(server: httpx.AsyncClient) -> None:
     body = {
         "resourceType": "Parameters",

@@ -110,14 +110,18 @@ WORLD = [
             "Organization/g1 Patient/p1",
         ),
         (
-            "Observation?_id=o1&_include=Observation:patient&_include:iterate=Patient:organization"
-            "&_include:iterate=Organization:partof",
+            (
+                "Observation?_id=o1&_include=Observation:patient&_include:iterate=Patient:organization"
+                "&_include:iterate=Organization:partof"
+            ),
             "Organization/g1 Organization/g2 Organization/g3 Patient/p1",
         ),
         # the order in which they are named makes no difference
         (
-            "Observation?_id=o1&_include:iterate=Organization:partof&_include:iterate=Patient:organization"
-            "&_include=Observation:patient",
+            (
+                "Observation?_id=o1&_include:iterate=Organization:partof&_include:iterate=Patient:organization"
+                "&_include=Observation:patient"
+            ),
             "Organization/g1 Organization/g2 Organization/g3 Patient/p1",
         ),
         # circles end, and no match comes again
@@ -129,13 +133,17 @@ WORLD = [
         ("Observation?_id=o2&_include:iterate=Observation:has-member", "Observation/o1"),
         # both directions, from what came along
         (
-            "Observation?_id=o2&_include:iterate=Observation:has-member&_revinclude:iterate=Provenance:target"
-            "&_include:iterate=Provenance:agent",
+            (
+                "Observation?_id=o2&_include:iterate=Observation:has-member&_revinclude:iterate=Provenance:target"
+                "&_include:iterate=Provenance:agent"
+            ),
             "Observation/o1 Practitioner/d1 Provenance/v1",
         ),
         (
-            "Practitioner?_id=d2&_revinclude=Encounter:participant&_include:iterate=Encounter:patient"
-            "&_revinclude:iterate=QuestionnaireResponse:patient",
+            (
+                "Practitioner?_id=d2&_revinclude=Encounter:participant&_include:iterate=Encounter:patient"
+                "&_revinclude:iterate=QuestionnaireResponse:patient"
+            ),
             "Encounter/e1 Patient/p1 QuestionnaireResponse/qr1",
         ),
         ("Observation?_id=o1&_include=Observation:subject&_include:iterate=Patient:link", "Patient/p1"),
@@ -153,8 +161,10 @@ WORLD = [
         ),
         ("Patient?_id=p1&_revinclude=Observation:*", "Observation/o1 Observation/o2 Observation/o3"),
         (
-            "Patient?_id=p1&_revinclude=Observation:performer&_revinclude=Encounter:patient"
-            "&_revinclude=QuestionnaireResponse:subject&_include=Patient:organization",
+            (
+                "Patient?_id=p1&_revinclude=Observation:performer&_revinclude=Encounter:patient"
+                "&_revinclude=QuestionnaireResponse:subject&_include=Patient:organization"
+            ),
             "Encounter/e1 Observation/o3 Organization/g1 QuestionnaireResponse/qr1",
         ),
         # canonicals: the version that is named, else the latest
