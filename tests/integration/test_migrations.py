@@ -64,3 +64,18 @@ def test_tables_and_columns_are_what_the_code_declares(database_url: str) -> Non
 
 def test_each_module_has_a_database_of_its_own(database_url: str, fresh_database_url: str) -> None:
     assert database_url != fresh_database_url
+
+
+def test_a_database_with_resources_of_the_first_schema_is_to_be_indexed_anew(empty_database_url: str) -> None:
+    upgrade(empty_database_url, "0001")
+    with psycopg.connect(empty_database_url) as conn:
+        conn.execute("INSERT INTO resource (type, id, version, live) VALUES (1, 'a', 1, true)")
+    upgrade(empty_database_url)
+    with psycopg.connect(empty_database_url) as conn:
+        found = conn.execute("SELECT why, types, state FROM reindex_job").fetchall()
+    assert found == [("upgrade", [], "queued")]
+
+
+def test_a_new_database_has_nothing_to_be_indexed_anew(database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("SELECT count(*) FROM reindex_job").fetchone() == (0,)
