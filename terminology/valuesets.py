@@ -13,6 +13,10 @@ from typing import Any, Protocol
 from terminology.codesystems import CodeSystem, UnsupportedError
 
 Json = dict[str, Any]
+
+DEEPEST = 50
+"""The most value sets that are made of one another in a row."""
+
 Code = tuple[str, str]
 Codes = set[Code]
 
@@ -79,16 +83,26 @@ class _Expander:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._open: list[str] = []
-        self._done: dict[str, Codes] = {}
+        self._done: dict[str, Codes | IncompleteError] = {}
 
     def codes(self, valueset: Json, called: str) -> Codes:
         if called in self._open:
             raise IncompleteError([f"ValueSet {called} refers to itself"])
+        if len(self._open) == DEEPEST:
+            raise IncompleteError(
+                [f"ValueSet {called} is the {DEEPEST + 1}th in a row of value sets within others"]
+            )
         if called not in self._done:
             self._open.append(called)
-            self._done[called] = self._codes(valueset, called)
+            try:
+                self._done[called] = self._codes(valueset, called)
+            except IncompleteError as problem:
+                self._done[called] = problem
             self._open.pop()
-        return self._done[called]
+        found = self._done[called]
+        if isinstance(found, IncompleteError):
+            raise IncompleteError(found.reasons)
+        return found
 
     def _codes(self, valueset: Json, called: str) -> Codes:
         reasons: list[str] = []
@@ -169,10 +183,12 @@ class _Expander:
 
 def _contains(node: Json) -> Iterator[Json]:
     """Yield the entries of an expansion that are codes, nested ones too."""
-    for child in node.get("contains", ()):
+    waiting = list(node.get("contains", ()))
+    while waiting:
+        child = waiting.pop()
+        waiting += child.get("contains", ())
         if "code" in child:
             yield child
-        yield from _contains(child)
 
 
 def incomplete(expansion: Json) -> str:

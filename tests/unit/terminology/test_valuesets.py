@@ -188,6 +188,24 @@ def test_value_sets_that_refer_to_themselves_are_refused() -> None:
         expand(one, Shelf(one, two))
 
 
+def test_a_long_row_of_value_sets_is_refused() -> None:
+    row = [value_set(f"urn:{number}", {"valueSet": [f"urn:{number + 1}"]}) for number in range(400)]
+    with pytest.raises(IncompleteError, match="in a row"):
+        expand(row[0], Shelf(*row))
+    last = value_set("urn:400", listed("a"))
+    assert expand(row[380], Shelf(*row, last)) == {(URL, "a")}
+
+
+def test_what_many_paths_lead_to_is_looked_at_once() -> None:
+    row = [
+        value_set(f"urn:{n}", {"valueSet": [f"urn:{n + 1}"]}, {"valueSet": [f"urn:{n + 1}"]})
+        for n in range(40)
+    ]
+    with pytest.raises(IncompleteError) as refused:
+        expand(row[0], Shelf(*row))
+    assert refused.value.reasons == ("ValueSet urn:40 is unknown",)
+
+
 EXPANSION: Json = {"contains": [{"system": URL, "code": "x", "contains": [{"system": URL, "code": "y"}]}]}
 
 
