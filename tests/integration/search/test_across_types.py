@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from resources.outcome import FhirError
-from tests.integration.search.conftest import BASE, Asker, Json, link
+from tests.integration.search.conftest import BASE, Asker, Json, ids, link
 from tests.integration.search.people import LOINC, observation, patient
 
 TAG = {"system": "urn:tags", "code": "study"}
@@ -271,3 +271,44 @@ async def test_what_cannot_be_searched_is_refused(world: Asker, query: str, stat
     with pytest.raises(FhirError) as refused:
         await world.bundle(query, strict=False)
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            "?_type=Observation,Condition&_filter=code eq a and patient eq Patient/p1",
+            "Condition/c1 Observation/o1",
+        ),
+        ("?_type=Observation,Condition&_filter=code eq b or _id eq c1", "Condition/c1 Observation/o2"),
+        ("?_type=Observation,Account&_filter=patient re Patient/p1", "Account/a1 Observation/o1"),
+        (
+            "?_type=Observation,Account&_filter=patient.gender eq female",
+            "Account/a1 Observation/o2 Observation/o3",
+        ),
+        ("?_filter=_tag eq study and not (_id eq o2)", "Condition/c1 Organization/g1 Patient/p1"),
+    ],
+)
+async def test_a_filter_asks_each_type_in_its_own_way(world: Asker, query: str, expected: str) -> None:
+    assert await found(world, query.replace(" eq Patient/", " re Patient/")) == expected
+
+
+async def test_no_match_is_lost_or_doubled_while_others_write(ask: Asker) -> None:
+    steady = [observation(f"o{i}", "Patient/p", "a", f"2020-01-0{i + 1}") for i in range(4)]
+    steady += [condition(f"c{i}", "Patient/p", onsetDateTime=f"2020-02-0{i + 1}") for i in range(4)]
+    await ask.put(patient("p", "P"), *steady)
+    for start in ("?_type=Observation,Condition", "Patient/p/*?_type=Observation,Condition", "?_sort=_id"):
+        seen: list[str] = []
+        url: str | None = start + "&_count=2"
+        turn = 0
+        while url:
+            bundle = await ask.bundle(url)
+            seen += ids(bundle)
+            url = link(bundle, "next")
+            await ask.put({**steady[0], "status": "amended", "note": [{"text": f"{start} {turn}"}]})
+            if turn < 4:
+                await ask.put(observation(f"n{turn}", "Patient/p", "a"), condition(f"a{turn}", "Patient/p"))
+            turn += 1
+            assert turn < 40
+        assert [seen.count(one["id"]) for one in steady] == [1] * len(steady)
+        assert len(seen) == len(set(seen))
