@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from fhir_server.exchange import Session
 from fhir_server.metrics import STAGES, search_stage
-from fhir_server.search import codes, contained, custom, explain, include, keyset, named, recheck, relevance
+from fhir_server.search import contained, explain, include, keyset, named, recheck, relevance
 from fhir_server.search.cursor import Cursor, decode, search_text
 from fhir_server.search.frequency import FREQUENCIES
 from fhir_server.search.page import Page, links
-from fhir_server.search.parse import CURSOR, parse
+from fhir_server.search.parse import CURSOR
 from fhir_server.search.query import Query
 from fhir_server.search.run import STATEMENTS, Statement
 from fhir_server.search.totals import total
+from fhir_server.search.understand import understand
 
 
 async def find(
@@ -42,10 +43,7 @@ async def _query(session: Session, path: str, pairs: Sequence[tuple[str, str]], 
     """Return the search that `pairs` ask for, a named query in it spelled out."""
     query_named = await named.expand(session, path, pairs)
     asked = query_named.pairs if query_named else pairs
-    query = await codes.understood(
-        session,
-        lambda: custom.read(session, lambda: parse(path, asked, strict=strict), strict=strict),
-    )
+    query = await understand(session, path, asked, strict=strict)
     if query_named:
         query.pairs = query_named.shown(query.pairs)
     return query

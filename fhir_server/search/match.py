@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from psycopg import AsyncRawCursor
 
 from fhir_server.exchange import Session
-from fhir_server.search import codes, custom, plan, recheck
-from fhir_server.search.parse import parse
+from fhir_server.search import plan, recheck
 from fhir_server.search.sql import Sql, all_of
+from fhir_server.search.understand import understand
 from fhir_server.storage.read import FOR_WRITE, Old
 from resources.outcome import FhirError
 
@@ -30,9 +30,7 @@ async def match_rows(
 
     Errors: 400 for unknown parameters too, 412 where no criterion is given
     """
-    query = await codes.understood(
-        session, lambda: custom.read(session, lambda: parse(type_name, pairs, strict=True), strict=True)
-    )
+    query = await understand(session, type_name, pairs, strict=True)
     if not query.tests:
         raise FhirError(
             412, "invalid", f"A conditional request on {type_name} needs at least one search criterion"
