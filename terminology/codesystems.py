@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from time import monotonic
 from typing import Any
 
 import regex
@@ -194,9 +195,12 @@ def _matching(pattern: str) -> Callable[[list[str]], bool]:
     except (regex.error, RecursionError, OverflowError) as problem:
         raise UnsupportedError(f"the regular expression '{pattern[:100]}' ({problem})") from None
 
+    until = monotonic() + REGEX_SECONDS
+
     def test(values: list[str]) -> bool:
+        left = max(until - monotonic(), 1e-3)
         try:
-            return any(compiled.fullmatch(value, timeout=REGEX_SECONDS) for value in values)
+            return any(compiled.fullmatch(value, timeout=left) for value in values)
         except TimeoutError:
             raise UnsupportedError(
                 f"the regular expression '{pattern[:100]}', which takes too long"

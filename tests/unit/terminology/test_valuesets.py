@@ -8,6 +8,7 @@ import pytest
 
 from resources.definitions import definitions
 from resources.definitions.vocabulary import published, published_urls
+from terminology import codesystems
 from terminology.codesystems import CodeSystem, UnsupportedError
 from terminology.valuesets import IncompleteError, expand, incomplete, needs
 
@@ -166,6 +167,13 @@ def test_what_cannot_be_listed_is_named(include: Json, named: str) -> None:
     assert named in str(refused.value)
     with pytest.raises(IncompleteError):
         codes(listed("a"), exclude=[include])
+
+
+def test_a_regular_expression_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codesystems, "REGEX_SECONDS", 0.01)
+    long = system(concept=[{"code": "a" * 60}])
+    with pytest.raises(UnsupportedError, match="too long"):
+        CodeSystem(long).select("code", "regex", "(a|aa|aaa)+(a|aa)+b")
 
 
 @pytest.mark.parametrize("content", ["fragment", "example", "not-present", "supplement"])
