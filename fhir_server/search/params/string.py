@@ -31,7 +31,7 @@ def normalize(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.lower().split()).replace("\0", "")
-    folded = _bare(_bare(text).casefold()).replace("ı", "i")
+    folded = _bare(_bare(text.casefold()).casefold()).replace("ı", "i")
     return unicodedata.normalize("NFC", " ".join(folded.split())).replace("\0", "")
 
 
