@@ -39,6 +39,8 @@ def scope_of(path: str) -> Scope:
         return Scope(tuple(definitions().resource_types), "")
     if len(parts) == 3:
         return _compartment(*parts)
+    if len(parts) != 1:
+        raise FhirError(404, "not-found", f"There is nothing to search at '{path[:200]}'")
     return Scope((require_type(parts[0]),), parts[0])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_server.search import everything
 from tests.integration.search.people import observation, patient
 from tests.integration.web import client, outcome_codes
 
@@ -188,6 +189,24 @@ async def test_what_is_there_throughout_is_neither_lost_nor_doubled_while_others
     assert [seen.count(name) for name in steady] == [1] * len(steady)
     assert len(seen) == len(set(seen))
     assert "Observation/b5" not in seen
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Patient/p1/$everything",
+        "Patient/p1/$everything?start=2021",
+        "Group/both/$everything?_type=Group,Patient",
+    ],
+)
+async def test_many_patients_are_answered_like_few(
+    server: httpx.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = await ask(server, path)
+    monkeypatch.setattr(everything, "FEW", 0)
+    many = await ask(server, path)
+    assert listed(few, "match")
+    assert many["entry"] == few["entry"]
 
 
 async def test_references_without_a_search_parameter_are_followed_too(server: httpx.AsyncClient) -> None:
