@@ -40,6 +40,16 @@ class Server:
         call = self.client.put if url else self.client.post
         return self.runner.run(call(url, headers={"Content-Type": JSON}, **content))
 
+    def delete(self, url: str) -> httpx.Response:
+        """Return the answer to a DELETE."""
+        return self.runner.run(self.client.delete(url))
+
+    def put(self, *resources: Json) -> None:
+        """Store resources under their own ids."""
+        for one in resources:
+            answer = self.send(one, f"{one['resourceType']}/{one['id']}")
+            assert answer.status_code in (200, 201), answer.text[:1000]
+
     def bundle(self, url: str, pairs: Pairs = ()) -> Json:
         """Return the Bundle that a search answers."""
         answer = self.get(url, pairs)
@@ -79,10 +89,10 @@ def link(bundle: Json, relation: str) -> str | None:
 
 
 @contextmanager
-def serving(database_url: str) -> Iterator[Server]:
+def serving(database_url: str, **settings: Any) -> Iterator[Server]:
     """Yield a server on a database, known to itself under the oracle's base."""
     with asyncio.Runner() as runner:
-        app = running(database_url, base_url=BASE, page_size_max=1000)
+        app = running(database_url, base_url=BASE, page_size_max=1000, **settings)
         started = runner.run(app.__aenter__())
         client = client_of(started)
         try:
