@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": "serve",
     "load": "load",
     "demo": "load",
+    "reindex": "reindex",
     "migrate": "small",
     "doctor": "doctor",
     "definitions": "small",

@@ -40,23 +40,35 @@ REFRESH_S = 0.5
 
 async def follow(server: Server) -> None:
     """Keep what this process knows of stored search parameters up to date, until cancelled."""
+    trouble = ""
     while True:
         try:
             async with Session(server).connection() as conn:
                 await custom.refresh(conn)
+            trouble = ""
         except Exception as error:
-            _log.warning("search parameters could not be read", extra={"error": type(error).__name__})
+            trouble = _told(trouble, "search parameters cannot be read", error)
         await asyncio.sleep(REFRESH_S)
+
+
+def _told(before: str, text: str, error: Exception) -> str:
+    """Return the kind of an error, logged where it is not the one from before: this repeats every moment."""
+    kind = type(error).__name__
+    if kind != before:
+        _log.warning(text, extra={"error": kind})
+    return kind
 
 
 async def work(server: Server) -> None:
     """Work on reindex jobs, until cancelled; whatever goes wrong is tried again."""
+    trouble = ""
     while True:
         pause = IDLE_S
         try:
             pause = await step(server)
+            trouble = ""
         except Exception as error:
-            _log.warning("reindexing was interrupted", extra={"error": type(error).__name__})
+            trouble = _told(trouble, "reindexing is interrupted", error)
         await asyncio.sleep(pause)
 
 

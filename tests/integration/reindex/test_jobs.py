@@ -250,7 +250,7 @@ async def test_writers_during_a_reindex_lose_nothing_and_leave_nothing_behind(
             await asyncio.sleep(dice.random() * 0.05)
 
     async def work(stop: asyncio.Event, one: Session) -> None:
-        while not stop.is_set():
+        for _ in iter(stop.is_set, True):
             await asyncio.sleep(min(0.01, await reindex.step(one.server)))
 
     for number in range(12):
