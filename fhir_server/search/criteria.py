@@ -6,6 +6,7 @@ Source: http://hl7.org/fhir/R4/search.html#modifiers, #chaining and #has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from fhir_server.search import contained, plan, several
 from fhir_server.search.params import (
@@ -125,6 +126,8 @@ def plain(param: Param, modifier: str, value: str) -> Test:
     if param.code == "_lastUpdated":
         return date.updated_test(param, modifier, values)
     test = TESTS[param.kind](param, modifier, values)
+    if param.computed:
+        test = replace(test, needles=())  # what an expression computes need not stand in the resource
     return negated(test) if modifier in NEGATING else test
 
 

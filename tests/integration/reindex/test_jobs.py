@@ -268,5 +268,3 @@ async def test_writers_during_a_reindex_lose_nothing_and_leave_nothing_behind(
         assert await found(session, name) == {id_ for id_, alias in model.items() if alias == name}
     patients = [row for row in await rows_of(session) if row[-1] in names]
     assert len(patients) == 2 * len(model)  # family and alias, each once
-
-

@@ -57,4 +57,6 @@ def test_every_worker_knows_at_once_and_a_killed_job_goes_on(server: LiveServer)
             assert (count(client, "grey"), count(client, "green")) == (40, 40)
             assert client.delete("SearchParameter/eyes").is_success
     with httpx.Client(base_url=server.base, timeout=30) as other:
-        assert eventually(lambda: other.get("Patient", params={"eyes": "grey"}).text.find("has no search") > 0, 1)
+        assert eventually(
+            lambda: other.get("Patient", params={"eyes": "grey"}).text.find("has no search") > 0, 1
+        )

@@ -39,6 +39,8 @@ KINDS = [
     parameter("joined", "date", f"Patient.extension.where(url='{URL}joined').valueDateTime"),
     parameter("page", "uri", f"Patient.extension('{URL}page').value"),
     parameter("initial", "string", "Patient.name.given.first().substring(0, 1)"),
+    parameter("code-of", "token", "Patient.name.family.first().substring(0, 3).upper()"),
+    parameter("address-of", "uri", "'http://example.org/' + Patient.name.family.first()"),
     parameter("grown", "token", "Patient.deceased.exists() and Patient.deceased != false"),
 ]
 
@@ -55,12 +57,13 @@ async def test_every_type_of_parameter_finds_what_it_reads(web: httpx.AsyncClien
     for name, value in values:
         await put(web, person(name, extension=[{"url": URL + name, **value}]))
     await put(web, person("named", name=[{"given": ["Zoe", "Q"]}, {"given": ["A"]}], deceasedBoolean=True))
+    await put(web, person("family", name=[{"family": "Winter"}]))
     found = {
         query: await ids(web, f"Patient?{query}")
         for query in (
             "alias=emil", "height=1.8|http://unitsofmeasure.org|m", "rank=gt6", "rank=8", "joined=2020-05",
             "page=http://example.org/p", "initial=z", "grown=true", "alias:missing=false",
-            "_sort=joined&joined:missing=false",
+            "_sort=joined&joined:missing=false", "code-of=WIN", "address-of=http://example.org/Winter",
         )
     }  # fmt: skip
     assert found == {
@@ -74,6 +77,8 @@ async def test_every_type_of_parameter_finds_what_it_reads(web: httpx.AsyncClien
         "grown=true": ["named"],
         "alias:missing=false": ["alias"],
         "_sort=joined&joined:missing=false": ["joined"],
+        "code-of=WIN": ["family"],
+        "address-of=http://example.org/Winter": ["family"],
     }
 
 
