@@ -62,7 +62,7 @@ GROUPS: dict[str, tuple[Feature, ...]] = {
     "Parameter types": (
         Feature("number", "RiskAssessment?probability=gt0.8"),
         Feature("date", "Observation?date=2013-01"),
-        Feature("string", "Patient?given=eve", "case, accents, white space and punctuation ignored; any script"),
+        Feature("string", "Patient?given=eve", "case, accents and runs of white space ignored; any script"),
         Feature("token", f"Observation?code={LOINC}|8867-4,8480-6,{LOINC}|,|local"),
         Feature("reference", "Observation?subject=Patient/23,http://else.where/fhir/Patient/1"),
         Feature("canonical", "QuestionnaireResponse?questionnaire=http://example.org/q|1.0"),
