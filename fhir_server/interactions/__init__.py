@@ -14,7 +14,8 @@ from fhir_server.interactions.search import search
 from fhir_server.interactions.transaction import bundle_handler
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
-from fhir_server.operations import find, registered
+from fhir_server.operations import handler as handler_of
+from fhir_server.operations import registered
 from fhir_server.routing import route
 from resources.outcome import FhirError
 
@@ -25,7 +26,7 @@ async def dispatch(session: Session, request: Request) -> Result:
     """Answer `request` by the interaction that its method and path name; raises FhirError."""
     found = route(request.method, request.path)
     if found.interaction == "operation":
-        return await find(found, request.method).handler(session, request)
+        return await handler_of(found, request.method, request.query)(session, request)
     handler = HANDLERS.get(found.interaction)
     if handler is None:
         raise FhirError(404, "not-supported", f"The interaction {found.interaction} is not supported")

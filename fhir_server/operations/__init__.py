@@ -5,9 +5,11 @@ Source: http://hl7.org/fhir/R4/operations.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
-from fhir_server.exchange import Handler
+from fhir_server.exchange import Handler, Pairs
 from fhir_server.routing import Route
 from resources.outcome import FhirError
 
@@ -37,6 +39,19 @@ def register(operation: Operation) -> Operation:
     single = next(iter(operation.types)) + "/" if len(operation.types) == 1 else ""
     OPERATIONS[single + operation.name] = operation
     return operation
+
+
+AROUND: dict[str, Callable[[Handler], Handler]] = {}
+"""Parameters that every operation takes, and what they make of its handler."""
+
+
+def handler(route: Route, method: str, query: Pairs) -> Handler:
+    """Return what answers a call of the operation that `route` names; errors as of `find`."""
+    found = find(route, method).handler
+    for name, around in AROUND.items():
+        if any(given == name for given, _ in query):
+            found = around(found)
+    return found
 
 
 def find(route: Route, method: str) -> Operation:

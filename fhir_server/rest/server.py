@@ -113,7 +113,7 @@ class FhirServer:
 
     def _handler(self, call: Call) -> Handler:
         if call.route.interaction == "operation":
-            return operations.find(call.route, call.method).handler
+            return operations.handler(call.route, call.method, call.query)
         found = self.handlers.get(call.route.interaction)
         if found is None:
             raise FhirError(

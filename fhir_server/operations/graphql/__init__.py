@@ -5,8 +5,8 @@ Source: http://hl7.org/fhir/R4/graphql.html
 
 from __future__ import annotations
 
-from fhir_server.operations import Operation, register
-from fhir_server.operations.graphql.handler import MIME, TEXT, graphql
+from fhir_server.operations import AROUND, Operation, register
+from fhir_server.operations.graphql.handler import MIME, TEXT, graphql, onward
 
 GRAPHQL = register(
     Operation(
@@ -17,3 +17,4 @@ GRAPHQL = register(
         bodies=frozenset({MIME, TEXT}),
     )
 )
+AROUND["_graphql"] = onward

@@ -6,13 +6,14 @@ Source: http://hl7.org/fhir/R4/graphql.html#invoking, http://hl7.org/fhir/R4/res
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_server.exchange import Request, Result, Session, only
+import msgspec
+
+from fhir_server.exchange import Handler, Request, Result, Session, only
 from fhir_server.faults import as_fhir_error
-from fhir_server.interactions.read import shown
 from fhir_server.operations.graphql import document
 from fhir_server.operations.graphql.compiler import Compiler
 from fhir_server.operations.graphql.fields import QUERY
@@ -44,11 +45,43 @@ class Asked:
 
 async def graphql(session: Session, request: Request) -> Result:
     """Return `{"data": …}`, or `{"data": null, "errors": […]}` with the status of the failure."""
+
+    async def data() -> Json:
+        return await answered(session, request, asked(request), LIMITS)
+
+    return await _told(request, data)
+
+
+def onward(handler: Handler) -> Handler:
+    """Return the handler of an operation with the query `_graphql` run on the resource that it answers.
+
+    Source: http://hl7.org/fhir/R4/graphql.html#operations
+    """
+
+    async def run(session: Session, request: Request) -> Result:
+        query = only(request.query, "_graphql") or ""
+        others = [pair for pair in request.query if pair[0] != "_graphql"]
+        result = await handler(session, msgspec.structs.replace(request, query=others))
+        if result.body is None or result.mime:
+            raise FhirError(400, "invalid", "_graphql: this operation answers no resource")
+        resource = parse_json(result.body)
+
+        async def data() -> Json:
+            root = Obj(resource["resourceType"], resource, Home(resource, None))
+            return await _run(session, request, _checked({"query": query}), LIMITS, root)
+
+        return await _told(request, data)
+
+    return run
+
+
+async def _told(request: Request, data: Callable[[], Awaitable[Json]]) -> Result:
+    """Return the answer that shows `data`, or why there is none."""
     pretty = any(name == "_pretty" and value == "true" for name, value in request.query)
     try:
         async with asyncio.timeout(LIMITS.seconds):
-            data = await answered(session, request, asked(request), LIMITS)
-        return Result(200, _dumped({"data": data}, pretty, LIMITS), kind="metadata", mime=MIME)
+            found = await data()
+        return Result(200, _dumped({"data": found}, pretty, LIMITS), kind="metadata", mime=MIME)
     except Exception as problem:  # the answer to a failure is GraphQL, too
         error = as_fhir_error(problem, request.id)
         body = dump_json({"data": None, "errors": rendered(error)}, pretty)
@@ -66,14 +99,19 @@ def _dumped(answer: Json, pretty: bool, limits: Limits) -> bytes:
 
 async def answered(session: Session, request: Request, wanted: Asked, limits: Limits) -> Json:
     """Return the data that a query asks for; raises FhirError."""
+    parts = request.segments
+    if len(parts) > 2:
+        return await _run(session, request, wanted, limits, await _focus(session, parts[0], parts[1]))
+    return await _run(session, request, wanted, limits, Obj(QUERY, {}, Home({}, None)))
+
+
+async def _run(session: Session, request: Request, wanted: Asked, limits: Limits, root: Obj) -> Json:
+    """Return the data that a query finds from `root` on."""
     budget = Budget(limits)
     found = document.read(wanted.query, wanted.operation_name, limits)
     variables = coerced(found.operation, wanted.variables)
     compiler = Compiler(found, variables, budget)
-    parts = request.segments
-    at_instance = len(parts) > 2
-    fields = compiler.root(parts[0] if at_instance else QUERY)
-    root = await _focus(session, parts[0], parts[1]) if at_instance else Obj(QUERY, {}, Home({}, None))
+    fields = compiler.root(root.type)
     reader = Reader(session, request.base, budget)
     gatherer = Gatherer(reader, budget, request.base, threaded=compiler.uses_paths)
     return shaped(await gatherer.gathered(root, fields))
@@ -86,7 +124,11 @@ async def _focus(session: Session, type_name: str, id_: str) -> Obj:
     """
     async with session.connection() as conn:
         row = await storage.current(conn, type_name, id_)
-    resource = parse_json(shown(row, f"{type_name}/{id_}").body or b"")
+    if row is None:
+        raise FhirError(404, "not-found", f"{type_name}/{id_} is not known here")
+    if not row.live:
+        raise FhirError(410, "deleted", f"{type_name}/{id_} was deleted")
+    resource = parse_json(row.json())
     own = (type_name, id_)
     return Obj(type_name, resource, Home(resource, own), own)
 

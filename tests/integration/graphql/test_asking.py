@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from fhir_server.operations.graphql import reading
+from fhir_server.search.find import find
+from fhir_server.storage import read as storage
 from tests.integration.graphql.world import ask, refused
 
 AT = "Patient/example"
@@ -114,13 +116,13 @@ async def test_references_of_a_level_are_one_statement(
     web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[list[tuple[str, str]]] = []
-    several = reading.storage.several
+    several = storage.several
 
     async def counted(conn: Any, keys: Any) -> Any:
         calls.append(sorted(keys))
         return await several(conn, keys)
 
-    monkeypatch.setattr(reading.storage, "several", counted)
+    monkeypatch.setattr(storage, "several", counted)
     practitioners = "generalPractitioner { resource { id } }"
     query = f"{{ ConditionList(patient: example) {{ subject {{ resource(type: Patient) {{ {practitioners} }} }} }} }}"
     found = await ask(web, query)
@@ -132,7 +134,6 @@ async def test_a_reverse_lookup_around_many_is_one_search(
     web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    find = reading.find
 
     async def counted(session: Any, path: str, pairs: Any, **more: Any) -> Any:
         calls.append(path)
@@ -229,3 +230,9 @@ async def test_an_unknown_url_parameter_is_refused(web: httpx.AsyncClient) -> No
 
 async def test_an_instance_that_is_not_there_is_404(web: httpx.AsyncClient) -> None:
     assert (await refused(web, "{ id }", "Patient/nobody"))[:2] == (404, "not-found")
+
+
+async def test_a_deleted_instance_is_410(web: httpx.AsyncClient) -> None:
+    await web.put("Basic/gone", json={"resourceType": "Basic", "id": "gone", "code": {"text": "x"}})
+    await web.delete("Basic/gone")
+    assert (await refused(web, "{ id }", "Basic/gone"))[:2] == (410, "deleted")

@@ -292,3 +292,16 @@ async def test_what_r4_prints_by_mistake_is_refused(web: httpx.AsyncClient, quer
     status, _, text = await refused(web, query)
     assert status == 400
     assert said in text
+
+
+async def test_a_query_on_what_another_operation_answers(web: httpx.AsyncClient) -> None:
+    params = {"_graphql": '{ result: parameter(name: "return") { value: valueMeta { versionId } } }'}
+    answer = await web.get("Patient/example/$meta", params=params)
+    assert answer.headers["content-type"].startswith("application/json")
+    assert answer.json() == {"data": {"result": [{"value": {"versionId": "1"}}]}}
+
+
+async def test_a_failed_operation_is_answered_as_ever(web: httpx.AsyncClient) -> None:
+    answer = await web.get("Patient/nobody/$meta", params={"_graphql": "{ id }"})
+    assert answer.status_code == 404
+    assert answer.json()["resourceType"] == "OperationOutcome"
