@@ -96,11 +96,12 @@ async def step(server: Server) -> float:
 
 async def _queue_new(conn: AsyncConnection[Any]) -> None:
     """Queue a job for the stored parameters that nothing is indexed by yet."""
+    if not custom.Stored.pending:
+        return
     params = [(param.id, type_number(param.type), source) for source, param in custom.stored()]
-    if params and custom.Stored.pending:
-        job = await jobs.introduce(conn, new_id(), Epoch.value, params)
-        if job is not None:
-            _log.info("reindexing for new search parameters", extra={"job": job.id})
+    job = await jobs.introduce(conn, new_id(), Epoch.value, params)
+    if job is not None:
+        _log.info("reindexing for new search parameters", extra={"job": job.id})
 
 
 async def _batch(session: Session, job: Job) -> bool:

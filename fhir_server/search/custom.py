@@ -206,13 +206,13 @@ def _unfinished(taken: dict[int, Param], strict: bool) -> list[Issue]:
     found = [(param, Stored.pending[param.id]) for param in taken.values() if param.id in Stored.pending]
     if found and strict:
         texts = [f"'{param.code}' of {param.type} ({percent} %)" for param, percent in found]
-        text = f"Search parameters are still being indexed: {', '.join(texts)}. Repeat the request when they are done"
+        text = f"Search parameters are not indexed completely: {', '.join(texts)}. Repeat the request when they are"
         raise FhirError(503, "transient", text, headers={"Retry-After": str(RETRY_S)})
     return [
         Issue(
             "incomplete",
-            f"The search parameter '{param.code}' of {param.type} is still being indexed ({percent} % done):"
-            " resources stored before it are not all considered yet",
+            f"The search parameter '{param.code}' of {param.type} is not indexed completely ({percent} % done):"
+            " not all resources that were stored before it are considered",
             (),
             "warning",
         )
