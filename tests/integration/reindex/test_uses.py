@@ -6,6 +6,7 @@ Source: http://hl7.org/fhir/R4/search.html, http://hl7.org/fhir/us/core/STU6.1/s
 from __future__ import annotations
 
 import tarfile
+import time
 from typing import Any
 
 import httpx
@@ -169,3 +170,27 @@ async def test_repeating_an_official_parameter_changes_nothing(web: httpx.AsyncC
     assert await issues(web, "Patient?family=able") == []
     assert await ids(web, "Patient?family=able") == ["a"]
     await indexed(web, "Patient?family=able")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "Patient.name.family.first().matches('^(a+)+$')",
+        "Patient.repeat(extension).descendants().descendants().count() > 5",
+        "Patient.name.given.single().length() > 1",
+    ],
+)
+async def test_an_expression_that_cannot_be_afforded_costs_its_value_not_the_resource(
+    web: httpx.AsyncClient,  # noqa: F811
+    expression: str,
+) -> None:
+    await put(web, parameter("costly", "token", expression))
+    extension: Json = {"url": URL, "valueString": "x"}
+    for _ in range(12):
+        extension = {"url": URL, "extension": [extension, {"url": URL, "valueString": "x"}]}
+    names = [{"family": "a" * 60 + "b", "given": ["Ab", "Cd"]}]
+    before = time.monotonic()
+    await put(web, person("p", name=names, extension=[extension] * 20))
+    assert time.monotonic() - before < 5
+    assert await ids(web, "Patient?costly:missing=true") in (["p"], [])
+    assert await ids(web, "Patient?_id=p") == ["p"]
