@@ -45,7 +45,13 @@ def prefixed(text: str) -> tuple[str, str]:
 
 
 def folded(text: str) -> str:
-    """Return a string without case, accents and runs of white space."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return " ".join(bare.casefold().split())
+    """Return a string without case, accents and runs of white space.
+
+    Shape:  marks that make another letter stay: virama and the voicing of kana (combining classes 9 and 8); Turkish
+            tells i and dotless i apart by case alone, so that they are one; syllables of Hangul are letters
+    """
+    bare = text
+    for _ in range(2):
+        decomposed = unicodedata.normalize("NFKD", bare.casefold())
+        bare = "".join(char for char in decomposed if unicodedata.combining(char) in (0, 8, 9))
+    return unicodedata.normalize("NFC", " ".join(bare.replace("ı", "i").split()))

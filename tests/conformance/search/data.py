@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from tests.conformance.search.edges import edges, exactly, written
 from tests.conformance.search.rows import ROWS
 from tests.conformance.test_r4_examples import WRONG
 from tests.oracle.search import World
@@ -31,7 +32,7 @@ def texts() -> dict[str, str]:
             found[f"{one['resourceType']}/{one['id']}"] = raw.decode()
     for name in PATIENTS:
         found.update(_synthea(name))
-    found.update({f"{one['resourceType']}/{one['id']}": json.dumps(one) for one in ROWS})
+    found.update({f"{one['resourceType']}/{one['id']}": written(one) for one in [*ROWS, *edges()]})
     return found
 
 
@@ -45,24 +46,10 @@ def _synthea(name: str) -> dict[str, str]:
     for url, place in places.items():
         text = text.replace(f'"{url}"', f'"{place}"')
     found = {}
-    for entry in json.loads(text, parse_float=_Digits)["entry"]:
+    for entry in json.loads(text, parse_float=exactly)["entry"]:
         one = entry["resource"]
-        found[f"{one['resourceType']}/{one['id']}"] = json.dumps(one)
+        found[f"{one['resourceType']}/{one['id']}"] = written(one)
     return found
-
-
-class _Digits(float):
-    """A number that is written as it was read."""
-
-    def __new__(cls, digits: str) -> _Digits:
-        made = super().__new__(cls, digits)
-        made.digits = digits
-        return made
-
-    digits: str
-
-    def __repr__(self) -> str:
-        return self.digits
 
 
 @cache

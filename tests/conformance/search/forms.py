@@ -155,7 +155,8 @@ def date(draw: Draw, value: Value) -> Form:
         whole + draw(st.sampled_from(("Z", "", "+05:30"))),
     )[choice]
     if draw(st.integers(0, 3)) == 0:
-        text = str(int(text[:4]) + draw(st.sampled_from((-1, 1, 3)))) + text[4:]
+        year = int(text[:4]) + draw(st.sampled_from((-1, 1, 3)))
+        text = f"{min(max(year, 1), 9999):04}{text[4:]}"
         text = text if text[5:10] != "02-29" else text[:7] + text[10:]
     return "", draw(st.sampled_from(PREFIXES)) + text
 
@@ -184,11 +185,13 @@ def number(draw: Draw, value: Value) -> Form:
 
 def _written(draw: Draw, amount: Decimal) -> str:
     text = format(amount, "f")
+    if abs(amount.adjusted()) > 100:
+        return f"{amount:.3E}"
     if len(text) > 25:
         text = format(amount, ".6f")
     step = Decimal(1).scaleb(draw(st.integers(-2, 1)))
     more = text + "0" if "." in text else text + ".0"
-    rounded = format(amount.quantize(step) if step < 1 else amount.quantize(Decimal(1)), "f")
+    rounded = format(amount, f".{draw(st.integers(0, 2))}f")
     near = format(Decimal(text) + draw(st.sampled_from((step, -step, step / 2))), "f")
     return str(
         draw(
