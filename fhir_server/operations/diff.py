@@ -7,6 +7,7 @@ from typing import Any
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
 from fhir_server.operations.parameters import Call, read_call
+from fhir_server.operations.published import Parameter, describe
 from fhir_server.routing import route
 from fhir_server.storage import read
 from fhir_server.storage.read import VERSION
@@ -99,4 +100,17 @@ def _content(row: Row) -> Json:
 
 register(
     Operation(NAME, difference, f"{CANONICAL}/OperationDefinition/diff", frozenset({"system", "instance"}))
+)
+
+describe(
+    NAME,
+    "What changed between two versions of a resource, or between two resources, as the FHIRPath Patch that makes one of"
+    " the other. Each operation also has a part previousValue; meta.versionId and meta.lastUpdated do not count.",
+    (
+        Parameter(
+            "from", "in", 0, "1", "string", "A version id (the one before `to`); on the system a reference"
+        ),
+        Parameter("to", "in", 0, "1", "string", "A version id (the current one); on the system a reference"),
+        Parameter("operation", "out", 0, "*", "Element", "As in a FHIRPath Patch, with previousValue"),
+    ),
 )

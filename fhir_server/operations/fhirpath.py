@@ -15,6 +15,7 @@ from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
 from fhir_server.operations.lookup import asking
 from fhir_server.operations.parameters import Call, Given, read_call
+from fhir_server.operations.published import Parameter, describe
 from fhir_server.routing import route
 from fhir_server.storage import read
 from fhir_server.version import CANONICAL
@@ -130,4 +131,20 @@ register(
         f"{CANONICAL}/OperationDefinition/fhirpath",
         frozenset({"system", "instance"}),
     )
+)
+
+describe(
+    NAME,
+    "Evaluate a FHIRPath expression on a resource that is sent, or on the one that the URL names.",
+    (
+        Parameter("expression", "in", 1, "1", "string", "The expression"),
+        Parameter(
+            "context", "in", 0, "1", "string", "An expression whose every result is evaluated on by itself"
+        ),
+        Parameter("resource", "in", 0, "1", "Resource", "The resource; not on an instance"),
+        Parameter(
+            "variables", "in", 0, "1", "Element", "Parts with a name and a value: %name in the expression"
+        ),
+        Parameter("result", "out", 0, "*", "Element", "The values found in a context, each under its type"),
+    ),
 )

@@ -145,3 +145,14 @@ async def test_what_cannot_be_compared_is_refused(client: httpx.AsyncClient, pat
     await put(client, "d5")
     await client.put("Patient/d5", json={"resourceType": "Patient", "id": "d5"})
     assert (await client.get(path)).status_code == status
+
+
+@pytest.mark.parametrize("name", ["diff", "fhirpath", "reindex"])
+async def test_operations_of_our_own_are_defined_here(client: httpx.AsyncClient, name: str) -> None:
+    statement = (await client.get("metadata")).json()["rest"][0]
+    listed = {one["name"]: one["definition"] for one in statement["operation"]}
+    assert listed[name].endswith(f"/OperationDefinition/{name}")
+    definition = (await client.get(f"OperationDefinition/{name}")).json()
+    assert (definition["code"], definition["url"]) == (name, listed[name])
+    assert len(definition["parameter"]) >= 3
+    assert (await client.post("OperationDefinition", json=definition)).status_code == 201
