@@ -125,6 +125,48 @@ def test_includes_are_what_is_referred_to_and_what_refers(
     assert sorted(keys(page, "include")) == sorted(expected), including
 
 
+Several = tuple[list[str], list[Pair]]
+
+
+@st.composite
+def severals(draw: Any) -> Several:
+    """Return a strategy of searches of several types at once, by a parameter that all of them have."""
+    first = draw(st.sampled_from(weighted()))
+    name, text = criterion(draw, first, 0)
+    code = name.partition(":")[0]
+    kind = parameters(first)[code].kind
+    others = [
+        other
+        for other in world().types()
+        if code in parameters(other) and parameters(other)[code].kind == kind and kind != "composite"
+    ]
+    chosen = draw(st.lists(st.sampled_from(others or [first]), max_size=3, unique=True))
+    return list(dict.fromkeys([first, *chosen])), [(name, text)]
+
+
+def refers_elsewhere(types: list[str], name: str) -> bool:
+    """Whether a modifier names a type that the parameter of some type cannot refer to."""
+    code, _, modifier = name.partition(":")
+    return any(modifier[:1].isupper() and modifier not in parameters(one)[code].targets for one in types)
+
+
+@pytest.mark.timeout(3_600 if WANTED else 300)
+@relentless
+@given(severals())
+def test_several_types_are_searched_at_once(server: Server, oracle: World, several: Several) -> None:
+    types, pairs = several
+    answer = server.get("", [("_type", ",".join(types)), *pairs, ("_count", "1000"), ("_total", "accurate")])
+    if answer.status_code == 400 and len(types) > 1:
+        assert any(server.get(one, pairs).status_code == 400 for one in types) or refers_elsewhere(
+            types, pairs[0][0]
+        )
+        return
+    expected = {key for one in types for key in oracle.search(one, pairs)}
+    assert answer.status_code == 200, (several, answer.text[:500])
+    assert sorted(keys(answer.json())) == sorted(expected), several
+    assert answer.json()["total"] == len(expected), several
+
+
 @pytest.mark.parametrize("name", ["Patient", "Encounter", "Practitioner", "RelatedPerson", "Device"])
 def test_compartments_hold_what_their_definition_says(server: Server, oracle: World, name: str) -> None:
     chosen = sorted(oracle.keys(name))[::9] or sorted(oracle.keys(name))
