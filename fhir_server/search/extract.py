@@ -22,6 +22,7 @@ from fhir_server.search.params import (
     token,
     uri,
 )
+from fhir_server.search.params.implied import unlisted_systems
 from fhir_server.search.paths import Path
 from fhir_server.search.registry import POSTED, Epoch, registry
 from fhir_server.search.sink import NOTHING, Sink
@@ -128,6 +129,8 @@ def _indexer(param: Param, carried: bool, path: Path | None = None) -> Indexer:
         return _present
     if param.place == "main":
         return date.index_main
+    if param.kind == "token" and unlisted_systems(param):
+        return token.index_open
     if param.kind == "token":
         return partial(token.index, post=param.code in POSTED.get(param.type, ()))
     if param.kind == "reference":

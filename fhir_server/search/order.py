@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fhir_server.search import sorting, stored
+from fhir_server.search.params.string import WHOLE
 from fhir_server.search.query import SortKey
 from fhir_server.search.sql import Sql, any_of, of_types
 from fhir_server.storage.rows import MISSING_DATE
@@ -65,8 +66,9 @@ def _key(one: SortKey, row: str, d0: str, alone: bool) -> Key:
     best = "max" if down else "min"
     ids = ", ".join(str(part.id) for part in param.parts)
     table, value, type_name = _VALUES[param.kind]
+    whole = f" AND {WHOLE}" if param.kind == "string" else ""
     return Key(
-        f"(SELECT {best}({value}) FROM {table} i WHERE i.rid = {row}.rid AND i.param IN ({ids}))",
+        f"(SELECT {best}({value}) FROM {table} i WHERE i.rid = {row}.rid AND i.param IN ({ids}){whole})",
         down,
         type_name,
     )

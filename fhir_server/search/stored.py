@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fhir_server.search.context import Context
 from fhir_server.search.hashing import CASE_SENSITIVE, CASE_UNKNOWN
+from fhir_server.search.params.implied import TEXTS, unlisted_systems
 from fhir_server.search.paths import Path, Step
 from fhir_server.search.registry import Param
 from fhir_server.search.sql import any_of, of_types
@@ -158,7 +159,8 @@ def _leaf(param: Param, type_name: str) -> list[Read]:
         return [Read('."reference" ? (!(@ starts with "#"))', _NONE, _reference())]
     if type_name == "Resource":
         return [Read("", _NONE, "(v ->> 'resourceType') || '/' || (v ->> 'id')")]
-    return [] if type_name[:1].isupper() else [Read(" ? (@ != null)", _NONE, _TEXT)]
+    folds = param.kind == "token" and (type_name in TEXTS or bool(unlisted_systems(param)))
+    return [] if type_name[:1].isupper() else [Read(" ? (@ != null)", _NONE, _TEXT, str(folds).lower())]
 
 
 _NONE = "NULL::text"

@@ -32,8 +32,16 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def unescape(text: str) -> str:
-    """Return `text` with its escaped characters plain."""
-    return _ESCAPED.sub(r"\1", text) if "\\" in text else text
+    """Return `text` with its escaped characters plain.
+
+    Errors: 400 value where a backslash escapes nothing
+    """
+    if "\\" not in text:
+        return text
+    if "\\" in _ESCAPED.sub("", text):
+        wanted = "'\\' stands before '\\', ',', '$' or '|' only: a plain one is written '\\\\'"
+        raise FhirError(400, "value", f"'{text[:100]}' is no search value: {wanted}")
+    return _ESCAPED.sub(r"\1", text)
 
 
 def piped(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fhir_server.search import stored
 from fhir_server.search.filter.texts import like
 from fhir_server.search.params import token
+from fhir_server.search.params.implied import codes_of
 from fhir_server.search.registry import Param
 from fhir_server.search.sql import Sql, Test, any_of
 from fhir_server.search.values import piped
@@ -69,7 +70,7 @@ def _equal(sql: Sql, param: Param, parts: list[str]) -> str:
         return same_code
     named = f"o.system = {sql.text(system)}" if system else "o.system IS NULL"
     same = f"({named} AND {same_code})" if same_code else named
-    implied = [c for part in param.parts for c in token.codes_of(param, part, system, code)] if system else []
+    implied = [c for part in param.parts for c in codes_of(param, part, system, code)] if system else []
     if "code" not in token.leaf_types(param):
         return same
     coded = [f"(o.system IS NULL AND o.value = ANY({sql.texts(implied)}))"] if implied else []

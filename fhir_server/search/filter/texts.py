@@ -5,7 +5,7 @@ Source: http://hl7.org/fhir/R4/search_filter.html#ops
 
 from __future__ import annotations
 
-from fhir_server.search.params.string import INDEXED, LAST_CHARACTER, normalize
+from fhir_server.search.params.string import INDEXED, LAST_CHARACTER, WHOLE, normalize
 from fhir_server.search.registry import Param
 from fhir_server.search.sql import Sql, Test
 from fhir_server.search.values import bad_value
@@ -27,7 +27,8 @@ def test(param: Param, operator: str, value: str) -> Test:
     ids = ", ".join(str(part.id) for part in param.parts)
 
     def rows(sql: Sql) -> str:
-        return f"SELECT i.rid FROM idx_string i WHERE i.param IN ({ids}) AND {_compare(sql, operator, plain)}"
+        found = f"{WHOLE} AND {_compare(sql, operator, plain)}"
+        return f"SELECT i.rid FROM idx_string i WHERE i.param IN ({ids}) AND {found}"
 
     rank = _RANKS.get(operator)
     return Test(

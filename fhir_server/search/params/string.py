@@ -16,6 +16,8 @@ from fhir_server.search.values import bad_value, unescape
 
 INDEXED = 500
 """How many characters of a normalized string the prefix index holds."""
+WHOLE = "i.exact <> ''"
+"""The condition that a row `i` is a string as it stands, not the end of a family name."""
 LAST_CHARACTER = "\U0010ffff"
 
 NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
@@ -56,9 +58,28 @@ def index(param: int, value: Any, type_name: str, sink: Sink, covered: frozenset
         _text(param, value, sink)
 
 
+MOST_WORDS = 16
+"""How many words of a family name are searched independently."""
+
+
+def index_family(param: int, value: Any, _type_name: str, sink: Sink) -> None:
+    """Add a family name to `sink`, and its further words: rows that have no text of their own.
+
+    Source: http://hl7.org/fhir/R4/search.html#string ("should search the parts of a family name independently")
+    """
+    _text(param, value, sink)
+    if value.__class__ is str and " " in value:
+        words = normalize(value).split()
+        for start in range(1, min(len(words), MOST_WORDS)):
+            sink.strings.add((param, " ".join(words[start:]), ""))
+
+
 def _parts(param: int, value: Any, names: tuple[str, ...], covered: frozenset[str], sink: Sink) -> None:
     for name in names:
         part = None if name in covered else value.get(name)
+        if name == "family":
+            index_family(param, part, "string", sink)
+            continue
         if part.__class__ is list:
             for item in part:
                 _text(param, item, sink)

@@ -11,31 +11,25 @@ from typing import Any
 from fhir_server.search.context import remembered
 from fhir_server.search.hashing import coded, either_case, posting, posting_range, token
 from fhir_server.search.params import labels
+from fhir_server.search.params.implied import TEXTS, codes_of, unlisted_systems
 from fhir_server.search.params.token_case import in_their_case
 from fhir_server.search.registry import Param, Part
 from fhir_server.search.sink import Sink
 from fhir_server.search.sql import Test, any_of
 from fhir_server.search.tokens import token_test
 from fhir_server.search.values import bad_value, piped
-from resources.definitions import definitions
 
 CODE, SYSTEM_CODE, SYSTEM, NO_SYSTEM, OF_TYPE = "c", "sc", "s", "nc", "ot"
 """The forms in which a token can be asked for: code, system|code, system|, |code, and identifier `:of-type`."""
-
-IMPLIED_SYSTEM = {
-    "http://hl7.org/fhir/ValueSet/languages": "urn:ietf:bcp:47",
-    "http://hl7.org/fhir/ValueSet/mimetypes": "urn:ietf:bcp:13",
-    "http://hl7.org/fhir/ValueSet/currencies": "urn:iso:std:iso:4217",
-}
-"""The system of `code` elements whose value set cannot be listed. Source: compose.include.system of each, R4 4.0.1"""
 
 COMPLEX = ("CodeableConcept", "Coding", "Identifier", "ContactPoint")
 
 CODED = frozenset({"CodeableConcept", "Coding", "Extension"})
 """Types whose codes have a system of their own."""
 
-TEXTS = frozenset({"string", "markdown"})
-"""Types whose values do not differ by case. Source: http://hl7.org/fhir/R4/search.html#token"""
+MIME_TYPES = "urn:ietf:bcp:13"
+BASE = "b"
+"""The form in which the types above a mime type with parameters are filed: `text/xml` of `text/xml; charset=UTF-8`."""
 
 IDENTIFIER = "i"
 """Prefix of the forms of a reference's identifier (`:identifier`)."""
@@ -65,6 +59,24 @@ def index(param: int, value: Any, type_name: str, sink: Sink, *, post: bool = Fa
             sink.tokens.add(token(param, CODE, "~" + value.casefold()))
         else:
             sink.tokens.add(_plain(param, value) if type_name == "code" else token(param, CODE, "=" + value))
+
+
+def index_open(param: int, value: Any, _type_name: str, sink: Sink) -> None:
+    """Add a code whose system nobody can list, a mime type or a language tag, to `sink`; their case does not count.
+
+    Source: RFC 2045 section 5.1, BCP 47 section 2.1.1
+    """
+    if value.__class__ is str:
+        sink.present.add(param)
+        sink.tokens.add(token(param, CODE, open_form(value)))
+        base = value.partition(";")[0].strip()
+        if base != value:
+            sink.tokens.add(token(param, BASE, open_form(base)))
+
+
+def open_form(code: str) -> str:
+    """Return the form in which a code of an unlisted system is hashed."""
+    return "~" + code.casefold()
 
 
 @remembered(8_192)
@@ -226,7 +238,7 @@ def exact_hashes(param: int, parts: list[str], prefix: str) -> list[int]:
 
 def _plain_hashes(param: Param, part: Part, name: str, value: str, parts: list[str]) -> list[int]:
     if name == "code" and len(parts) == 2:
-        return [_plain(part.id, code) for code in codes_of(param, part, *parts)]
+        return [code_hash(param, part.id, code) for code in codes_of(param, part, *parts)]
     others = len(leaf_types(param)) > 1  # which may have what this type cannot
     if len(parts) == 2:
         if others or name == "Extension":
@@ -239,40 +251,9 @@ def _plain_hashes(param: Param, part: Part, name: str, value: str, parts: list[s
     if name in ("ContactPoint", "Extension") or name in TEXTS:
         folded = token(part.id, CODE, "~" + parts[0].casefold())
         return [folded, _plain(part.id, parts[0])] if name == "Extension" else [folded]
-    return [_plain(part.id, parts[0])]
+    return [code_hash(param, part.id, parts[0])]
 
 
-def codes_of(param: Param, part: Part, system: str, code: str) -> list[str]:
-    """Return the codes meant by system|code or system| on elements whose system is implied by their value set."""
-    found: list[str] = []
-    for path in param.paths:
-        if path.element is None or (path.unfiltered != part.path and len(param.parts) > 1):
-            continue
-        bound = path.element.binding
-        listed = definitions().valueset_codes(bound[1]) if bound else None
-        if listed is None:
-            known = IMPLIED_SYSTEM.get(bound[1] if bound else "")
-            found += [code] if code and system == known else []
-        else:
-            found += [c for s, c in listed if s == system and code in ("", c)]
-    return found
-
-
-def unlisted_systems(param: Param) -> set[str]:
-    """Return the systems that all `code` values of a parameter are of, though nobody can list their codes."""
-    bound = [path.element.binding for path in param.paths if path.element and path.types == ("code",)]
-    if len(bound) != len(param.paths):
-        return set()
-    return {IMPLIED_SYSTEM[one[1]] for one in bound if one is not None and one[1] in IMPLIED_SYSTEM}
-
-
-def implied_systems(param: Param, code: str) -> list[str]:
-    """Return the systems that elements of type `code` imply for a code."""
-    found: list[str] = []
-    for path in param.paths:
-        bound = path.element.binding if path.element and "code" in path.types else None
-        if bound is not None:
-            listed = definitions().valueset_codes(bound[1])
-            known = IMPLIED_SYSTEM.get(bound[1])
-            found += [s for s, c in listed if c == code] if listed is not None else [known] if known else []
-    return sorted(set(found))
+def code_hash(param: Param, id_: int, code: str) -> int:
+    """Return the hash of a code on an element whose system is implied, or of another plain value."""
+    return token(id_, CODE, open_form(code)) if unlisted_systems(param) else _plain(id_, code)

@@ -11,14 +11,17 @@ from fhir_server.search import codes
 from fhir_server.search.codeset import CodeSet, Hashes
 from fhir_server.search.hashing import coded, posting
 from fhir_server.search.hashing import token as hashed
+from fhir_server.search.params.implied import codes_of, implied_systems, unlisted_systems
 from fhir_server.search.params.labels import labelled
 from fhir_server.search.params.token import (
+    BASE,
     CODE,
     CODED,
+    MIME_TYPES,
     SYSTEM_CODE,
-    codes_of,
-    implied_systems,
+    code_hash,
     leaf_types,
+    open_form,
     plain_rank,
 )
 from fhir_server.search.params.token import test as plain_test
@@ -49,9 +52,32 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
     _require(param, modifier, CODED | {"code"}, "codes")
     if modifier in ("in", "not-in"):
         sets = [codes.value_set(_address(param, value)) for value in values]
+    elif MIME_TYPES in unlisted_systems(param):
+        return _mime_types(param, modifier, values)
     else:
         sets = [found for value in values for found in _related(param, modifier, value)]
     return sets_test(param, sets)
+
+
+def _mime_types(param: Param, direction: str, values: Sequence[str]) -> Test:
+    """Return the test of mime types: one without parameters is above the same one with any.
+
+    Source: http://hl7.org/fhir/R4/search.html#mimetype
+    """
+    hashes: list[int] = []
+    for value in values:
+        parts = piped(value)
+        if len(parts) > 2 or parts[0] not in (MIME_TYPES, parts[-1]) or "/" not in parts[-1]:
+            raise bad_value(param.code, value, f"':{direction}' takes a mime type (type/subtype)")
+        code = parts[-1]
+        base = code.partition(";")[0].strip()
+        for part in param.parts:
+            hashes.append(hashed(part.id, CODE, open_form(code)))
+            if direction == "below":
+                hashes.append(hashed(part.id, BASE, open_form(code)))
+            elif base != code:
+                hashes.append(hashed(part.id, CODE, open_form(base)))
+    return token_test(hashes, (), plain_rank(param), ())
 
 
 def _require(param: Param, modifier: str, types: frozenset[str], what: str) -> None:
@@ -104,7 +130,7 @@ def _hashes(param: Param, part: Part, codes_: CodeSet) -> Hashes:
         keys = tuple(posting(part.id, s, coded(s, c)) for s, c in pairs) if part.post else ()
         tokens = () if part.post else tuple(hashed(part.id, SYSTEM_CODE, s, coded(s, c)) for s, c in pairs)
         if types & {"code", "Extension"}:
-            tokens += tuple(hashed(part.id, CODE, "=" + code) for code in _implied(param, part, codes_))
+            tokens += tuple(code_hash(param, part.id, code) for code in _implied(param, part, codes_))
         codes_.hashes[key] = tokens, keys
     return codes_.hashes[key]
 

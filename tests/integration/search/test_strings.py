@@ -23,6 +23,7 @@ WORLD = [
     patient("p10", "한국"),
     patient("p11", "Шевчук-Йовенко"),
     patient("p12", LONG + "edge"),
+    patient("p13", "Zarza  Carreño Quiñones"),
 ]
 
 
@@ -72,6 +73,19 @@ WORLD = [
         ("family=\u1112\u1161\u11ab", "p10"),
         ("family=шевчук-и", "p11"),
         ("family:exact=Шевчук-йовенко", ""),
+        ("family=quinones", "p13"),
+        ("family=carreno%20quin", "p13"),
+        ("name=carreño", "p13"),
+        ("family=arza", ""),
+        ("family:exact=Quiñones", ""),
+        ("family:exact=quinones", ""),
+        ("family:contains=o%20q", "p13"),
+        ("family=end", ""),
+        ("_filter=family%20sw%20quinones", ""),
+        ("_filter=family%20sw%20zarza", "p13"),
+        ("_filter=family%20eq%20quinones", ""),
+        ('_filter=family%20lt%20"d"', "p3"),
+        ("given:missing=true&family=zarza", "p13"),
     ],
 )
 async def test_strings_match(world: Asker, query: str, expected: str) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.search.values import piped, prefixed, split, unescape
+from resources.outcome import FhirError
 
 
 @pytest.mark.parametrize(
@@ -25,10 +26,17 @@ def test_only_unescaped_commas_separate(text: str, parts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"), [(r"a\,b", "a,b"), (r"a\|b\$c", "a|b$c"), (r"a\\b", r"a\b"), (r"a\nb", r"a\nb")]
+    ("text", "plain"), [(r"a\,b", "a,b"), (r"a\|b\$c", "a|b$c"), (r"a\\b", r"a\b"), (r"a\\\,b", r"a\,b")]
 )
 def test_escapes_of_the_specification_are_undone(text: str, plain: str) -> None:
     assert unescape(text) == plain
+
+
+@pytest.mark.parametrize("text", [r"xx\xx", r"a\nb", "a\\", r"a\\\b"])
+def test_an_escape_of_anything_else_is_illegal(text: str) -> None:
+    with pytest.raises(FhirError) as raised:
+        unescape(text)
+    assert raised.value.status == 400
 
 
 def test_an_escaped_pipe_belongs_to_the_value() -> None:
