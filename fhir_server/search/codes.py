@@ -9,11 +9,12 @@ Source: http://hl7.org/fhir/R4/search.html#modifiers (`:in :not-in :above :below
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TypeVar
 
 from fhir_server.exchange import Session
+from fhir_server.search import homonyms
 from fhir_server.search.codeset import Answer, Answers, CodeSet, Key
 from fhir_server.search.library import answer
 from resources.outcome import FhirError
@@ -21,7 +22,7 @@ from resources.outcome import FhirError
 T = TypeVar("T")
 
 MOST_ASKED = 100
-"""The most value sets and hierarchies that one search may name."""
+"""The most value sets, hierarchies and lists of ids without a type that one search may name."""
 
 _HELD: ContextVar[Answers | None] = ContextVar("terminology", default=None)
 
@@ -47,9 +48,12 @@ async def understood(session: Session, read: Callable[[], Awaitable[T]]) -> T:
                 return await read()
             except _NeededError as needed:
                 if len(held.known) == MOST_ASKED:
-                    text = f"One search may name at most {MOST_ASKED} value sets and hierarchies of codes"
+                    text = f"One search may name at most {MOST_ASKED} value sets, hierarchies of codes and lists of ids"
                     raise FhirError(400, "too-costly", text) from None
-                held.known[needed.key] = await answer(session, held, needed.key)
+                about_ids = needed.key[0] == homonyms.IDS
+                held.known[needed.key] = await (
+                    homonyms.answer(session, needed.key) if about_ids else answer(session, held, needed.key)
+                )
     finally:
         _HELD.reset(mark)
 
@@ -74,6 +78,15 @@ def hierarchy(direction: str, system: str, code: str) -> CodeSet:
 def case_sensitive() -> CodeSet:
     """Return the code systems stored here that say so of themselves, as ("", url); R4's own are not among them."""
     return _held(("case",))
+
+
+def only_one(types: Sequence[str], ids: Sequence[str]) -> None:
+    """Refuse ids that name resources of several of `types`, where there is somebody to ask.
+
+    Errors: 400 value
+    """
+    if _HELD.get() is not None and len(types) > 1 and ids:
+        _held((homonyms.IDS, ",".join(types), *ids))
 
 
 def _held(key: Key) -> CodeSet:

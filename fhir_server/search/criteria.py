@@ -175,6 +175,7 @@ def _chain(param: Param, modifier: str, rest: str, value: str) -> Test:
         raise FhirError(
             400, "not-supported", f"The modifier ':{modifier[:50]}' of a chain must be a resource type"
         )
+    require_reference(param)
     code = "" if rest.startswith("_has:") else rest.partition(".")[0].partition(":")[0]
     targets = (modifier,) if modifier else tuple(t for t in param.targets if _serves(t, code))
     if not targets:
@@ -199,6 +200,15 @@ def _chain(param: Param, modifier: str, rest: str, value: str) -> Test:
     return reference.points_to(param, listing, frozenset(inner))
 
 
+def require_reference(param: Param) -> None:
+    """Refuse to follow canonicals, which name no row; includes do."""
+    if param.paths and reference.addressed(param):
+        text = (
+            f"'{param.code}' of {param.type} has canonical references, which neither chains nor _has follow"
+        )
+        raise FhirError(400, "not-supported", text)
+
+
 def _serves(type_name: str, code: str) -> bool:
     """Whether a type has a search parameter `code`; each has the empty one, `_has`."""
     found = registry(type_name).params.get(code)
@@ -216,6 +226,7 @@ def _has(known: TypeSearch, name: str, value: str) -> Test:
     param = registry(source).params.get(by)
     if param is None or param.kind != "reference" or param.place == "refused":
         raise FhirError(400, "invalid", f"{source} has no reference parameter '{by[:100]}'")
+    require_reference(param)
     inner = read(registry(source), rest, value)
     if inner is None:
         raise FhirError(400, "invalid", f"{source} has no search parameter '{rest[:100]}'")

@@ -16,6 +16,7 @@ from fhir_server.search.include import MAX_INCLUDED, MAX_ROUNDS
 from fhir_server.search.named import TEMPLATE
 from fhir_server.search.params.hierarchy import hierarchies
 from fhir_server.search.params.near import DEFAULT_METRES, EARTH_RADIUS
+from fhir_server.search.params.string import MOST_WORDS
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
 from fhir_server.search.scope import COMPARTMENTS
 from fhir_server.search.sorting import MAX_KEYS
@@ -54,7 +55,7 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 - An unknown parameter is refused with `Prefer: handling=strict`; otherwise (the default, as R4 suggests) it is named in an
   OperationOutcome entry (`search.mode` `outcome`) and left out of the links. In conditional requests it is always refused.
 - A modifier, value or parameter that is known but cannot be answered is always refused (400), by name, all problems at once.
-- A parameter without a value is ignored. Commas are OR, repeats are AND; `\\,` `\\|` `\\$` `\\\\` are plain characters.
+- A parameter without a value is ignored. Commas are OR, repeats are AND; `\\,` `\\|` `\\$` `\\\\` are plain characters, any other escape is refused.
 - Dates and times without an offset are in the server's zone (setting `time_zone`, UTC by default): a day is from midnight to
   midnight there, of 23 or 25 hours when clocks change. A time without an offset that comes twice or never then is refused.
 
@@ -69,7 +70,7 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | `_include`, `_revinclude` | `Type:parameter`, `Type:parameter:Target`, `Type:*`, `*`; `:iterate` goes on from what came along; canonicals lead to stored resources by url and version, versioned references to that version; at most {MAX_INCLUDED:,} resources with a page, over {MAX_ROUNDS} references in a row, more is refused |
 | `_list` | the items of a List by its id, or of several; the functional lists (`$current-problems` …) are refused |
 | `_has` | `_has:Type:reference:parameter`, also nested and chained, up to {MAX_STEPS} references |
-| chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one |
+| chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one; canonical references are not followed by chains and `_has` (refused), but by includes |
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
 
 `_count`, `_total`, `_summary`, `_format` and `_pretty` may be given once.
@@ -156,17 +157,17 @@ _MEANING = {
 
 _HIERARCHIC = {
     "token": {
-        "above": "a code that subsumes `system|code`, or itself",
-        "below": "a code that it subsumes, or itself",
+        "above": "a code that subsumes `system|code`, or itself; a mime type without its parameters",
+        "below": "a code that it subsumes, or itself; a mime type with any parameters",
     },
     "reference": {
         "above": "the resource or what it is part of, for "
         + ", ".join(f"`{name}`" for name in hierarchies()),
-        "below": "the resource or its parts",
+        "below": "the resource or its parts; of canonicals as for uri",
     },
     "uri": {
         "above": "a URL whose path starts this one, or itself",
-        "below": "a URL further down its path, or itself",
+        "below": "a URL further down its path, or itself; of `url|version` that version and what it starts (1.2 of 1)",
     },
 }
 
@@ -183,10 +184,10 @@ _NOTES = {
     "quantity": "`number`, `number|system|code` (UCUM compared in base units), `number||code` (code or unit as written); Money "
     "has the system `urn:iso:std:iso:4217`; pH and other scales that fall as their base rises are compared as written",
     "reference": "`id`, `Type/id`, an absolute address (our own is the same as relative), a canonical with or without "
-    "version; a version in a reference does not count",
-    "string": "prefix, without case, accents and runs of white space; names and addresses in every part, their texts included; any script; marks that make another letter (voiced kana, virama) count, and so does punctuation",
-    "token": "`code`, `system|code`, `system|`, `|code`; case counts where the code system says so, in identifiers, uris and "
-    "strings; `code` elements have the system of their value set; boolean, uri, string and contact values take no `|`",
+    "version; a version in a reference does not count; an id alone that resources of several types have is refused",
+    "string": f"prefix, without case, accents and runs of white space; names and addresses in every part, their texts included; a family name also from its second, third … word on, up to the {MOST_WORDS}th; any script; marks that make another letter (voiced kana, virama) count, and so does punctuation",
+    "token": "`code`, `system|code`, `system|`, `|code`; case counts where the code system says so, and in identifiers "
+    "and uris; `code` elements have the system of their value set; boolean, uri, string and contact values take no `|`",
     "uri": "the whole address, exactly; a canonical also without its version",
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fhir_server.search import contained, criteria, plan
+from fhir_server.search import contained, criteria, plan, several
 from fhir_server.search.filter import elements, operators
 from fhir_server.search.filter.parser import parse
 from fhir_server.search.filter.syntax import Comparison, Filter, Logical, Not, Step
@@ -86,9 +86,12 @@ def _comparison(known: TypeSearch, tree: Comparison) -> Test:
 
 def _chain(param: Param, tree: Comparison) -> Test:
     """Return the test that one resource that `param` refers to passes the rest of the path, and what is in brackets."""
+    if param.groups:
+        return several.each(param, lambda one: _chain(one, tree))
     step, rest = tree.path[0], tree.path[1:]
     if param.kind != "reference" or param.place == "refused":
         raise _at(step, f"'{param.code}' is no reference, so that nothing can be chained to it")
+    criteria.require_reference(param)
     if len(tree.path) - 1 > criteria.MAX_STEPS:
         raise _at(step, f"the path follows more than {criteria.MAX_STEPS} references", "too-costly")
     if step.type and not definitions().is_resource(step.type):

@@ -13,7 +13,7 @@ from functools import cache
 
 from fhir_server.search import plan
 from fhir_server.search.param import Param
-from fhir_server.search.params import reference
+from fhir_server.search.params import reference, uri
 from fhir_server.search.registry import registry
 from fhir_server.search.sql import Sql, Test, any_of
 from fhir_server.search.values import bad_value, unescape
@@ -44,6 +44,8 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
     """
     if modifier not in ("above", "below"):
         return reference.test(param, modifier, values)
+    if modifier == "below" and reference.addressed(param) and not reference.refers(param):
+        return uri.test(param, modifier, values)
     known = hierarchies()
     types = frozenset(name for name in param.targets if name in known)
     if not types:

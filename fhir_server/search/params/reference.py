@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from fhir_server.search import codes
 from fhir_server.search.context import Context
 from fhir_server.search.params import token as tokens
 from fhir_server.search.params import uri
@@ -54,7 +55,7 @@ def index(param: int, value: Any, type_name: str, sink: Sink, *, carried: bool =
     if type_name == "Reference":
         _reference(param, value, carried, sink)
     elif type_name in ("canonical", "uri"):
-        uri.file(param, value, type_name, sink)
+        uri.index(param, value, type_name, sink)
     elif type_name == "Resource":
         sink.present.add(param)
         if "id" in value:
@@ -104,15 +105,16 @@ def test(param: Param, modifier: str, values: Sequence[str]) -> Test:
     """
     if modifier == "identifier":
         return _identified(param, values)
-    refers, addressed = _holds(param, _LITERAL), _holds(param, _ADDRESS)
+    literal, canonical = refers(param), addressed(param)
     targets: list[Target] = []
     elsewhere: list[str] = []
     for value in values:
         found = target(param, modifier, unescape(value))
-        if found is not None and refers:
+        if found is not None and literal:
             targets.append(found)
-        if found is None or addressed:
+        if found is None or canonical:
             elsewhere.append(unescape(value))
+    codes.only_one(param.targets, [id_ for names, id_ in targets if names is param.targets])
     if not targets:
         hashes = [found for value in elsewhere for found in uri.hashes(param, value)]
         return token_test(hashes, (), 15, elsewhere)
@@ -138,6 +140,16 @@ def _identified(param: Param, values: Sequence[str]) -> Test:
 
 _LITERAL, _ADDRESS = frozenset({"Reference", "Resource", "Extension"}), frozenset({"canonical", "uri"})
 """Types of values that name a resource here, and of those that are compared as they are written."""
+
+
+def refers(param: Param) -> bool:
+    """Whether a parameter can have References, which chains follow."""
+    return _holds(param, _LITERAL)
+
+
+def addressed(param: Param) -> bool:
+    """Whether a parameter can have canonicals, which have versions."""
+    return _holds(param, _ADDRESS)
 
 
 def _holds(param: Param, types: frozenset[str]) -> bool:

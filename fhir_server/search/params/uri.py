@@ -66,9 +66,14 @@ def hashes(param: Param, value: str) -> list[int]:
 
 
 def _below(sql: Sql, url: str) -> str:
-    """Return the condition that a label is `url`, a version of it, or further down its path."""
+    """Return the condition that a label is `url`, a version of it, or further down its path; 1.0 is below version 1.
+
+    Source: http://hl7.org/fhir/R4/search.html#versions
+    """
     if url.endswith("/"):
         return starting(sql, url)
+    if "|" in url:
+        return any_of([f"l.norm = {sql.text(url)}", *(starting(sql, url + sign) for sign in ".-+")])
     return any_of([f"l.norm = {sql.text(url)}", starting(sql, url + "/"), starting(sql, url + "|")])
 
 

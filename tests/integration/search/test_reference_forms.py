@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from resources.outcome import FhirError
 from tests.integration.search.conftest import BASE, Asker
 from tests.integration.search.people import MRN, observation, patient
 
@@ -18,6 +19,19 @@ def about(id_: str, **subject: Any) -> dict[str, Any]:
     return {**observation(id_, None, "a"), "subject": subject}
 
 
+QUESTIONS = "http://example.org/Questionnaire/x"
+
+
+def answers(id_: str, rest: str) -> dict[str, Any]:
+    """Return a QuestionnaireResponse with a canonical reference."""
+    return {
+        "resourceType": "QuestionnaireResponse",
+        "id": id_,
+        "status": "completed",
+        "questionnaire": QUESTIONS + rest,
+    }
+
+
 WORLD = [
     patient("1", "A"),
     {"resourceType": "Group", "id": "1", "type": "person", "actual": True},
@@ -26,6 +40,11 @@ WORLD = [
     about("versioned", reference="Patient/1/_history/2"),
     about("foreign", reference=f"{ELSEWHERE}/Patient/1"),
     about("group", reference="Group/1"),
+    answers("q", ""),
+    answers("q1", "|1"),
+    answers("q1.2", "|1.2"),
+    answers("q10", "|10.1"),
+    answers("deeper", "/more"),
     about("urn", reference=URN),
     about("logical", identifier={"system": MRN, "value": "Ab"}, type="Patient"),
     {**about("contained", reference="#p"), "contained": [{"resourceType": "Patient", "id": "p"}]},
@@ -40,7 +59,7 @@ OURS = "own relative versioned"
         (f"subject={BASE}/Patient/1", OURS),
         ("subject=Patient/1/_history/2", OURS),
         (f"subject={BASE}/Patient/1/_history/9", OURS),
-        ("subject=1", "group " + OURS),
+        ("subject=urn-less", ""),
         ("subject:Patient=1", OURS),
         ("subject:Group=1", "group"),
         ("subject:Patient=Patient/1", OURS),
@@ -66,3 +85,54 @@ OURS = "own relative versioned"
 async def test_references_match_however_they_are_written(world: Asker, query: str, expected: str) -> None:
     assert sorted(await world.ids(f"Observation?{query}")) == expected.split()
     assert (await world.bundle(f"Observation?{query}&_summary=count"))["total"] == len(expected.split())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Observation?subject=1",
+        "Observation?subject=2,1",
+        "Observation?_filter=subject re 1",
+        "Patient?_has:Observation:patient:subject=1",
+    ],
+)
+async def test_an_id_alone_that_names_resources_of_several_types_is_refused(world: Asker, query: str) -> None:
+    with pytest.raises(FhirError) as raised:
+        await world.ids(query)
+    assert raised.value.status == 400
+    assert "The id '1' alone may mean Group/1, Patient/1: say which" in raised.value.issues[0].text
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (f"questionnaire={QUESTIONS}", "q q1 q1.2 q10"),
+        (f"questionnaire={QUESTIONS}|1", "q1"),
+        (f"questionnaire:below={QUESTIONS}", "deeper q q1 q1.2 q10"),
+        (f"questionnaire:below={QUESTIONS}|1", "q1 q1.2"),
+        (f"questionnaire:below={QUESTIONS}|1.2", "q1.2"),
+        (f"questionnaire:below={QUESTIONS}|2", ""),
+        (f"questionnaire:below={QUESTIONS}|2,{QUESTIONS}|10", "q10"),
+    ],
+)
+async def test_a_version_of_a_canonical_is_above_those_that_start_with_it(
+    world: Asker, query: str, expected: str
+) -> None:
+    """Source: http://hl7.org/fhir/R4/search.html#versions"""
+    assert sorted(await world.ids(f"QuestionnaireResponse?{query}")) == expected.split()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "QuestionnaireResponse?questionnaire.status=active",
+        "QuestionnaireResponse?questionnaire:Questionnaire.status=active",
+        "Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed",
+        "QuestionnaireResponse?_filter=questionnaire.status eq active",
+    ],
+)
+async def test_chains_over_canonicals_are_refused_by_name(world: Asker, query: str) -> None:
+    with pytest.raises(FhirError) as raised:
+        await world.ids(query)
+    assert raised.value.status == 400
+    assert "canonical references" in raised.value.issues[0].text

@@ -96,7 +96,7 @@ WORLD = [
     ("query", "expected"),
     [
         ("Observation?subject=Patient/p1", "o1 o2"),
-        ("Observation?subject=p1", "o1 o2 o4"),
+        ("Observation?subject=p3", "o5"),
         ("Observation?subject:Patient=p1", "o1 o2"),
         ("Observation?subject:Group=p1", "o4"),
         ("Observation?subject=Group/p1", "o4"),
