@@ -125,4 +125,12 @@ def string_matches(value: Value, modifier: str, text: str) -> bool:
         return any(one == asked for one in strings(value))
     if modifier == "contains":
         return any(folded(asked) in folded(one) for one in strings(value))
-    return any(starts(one, asked) for one in strings(value))
+    return any(starts(one, asked) for one in [*strings(value), *_further_words(value)])
+
+
+def _further_words(value: Value) -> Iterator[str]:
+    """Yield a family name from each of its further words on: these "should" be searched independently."""
+    family = value.data.get("family") if value.type == "HumanName" else value.data
+    if isinstance(family, str) and (value.type == "HumanName" or value.path.endswith("family")):
+        words = folded(family).split()
+        yield from (" ".join(words[start:]) for start in range(1, min(len(words), 16)))

@@ -5,6 +5,7 @@ Source: http://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -62,6 +63,26 @@ class World:
         asked = list(pairs)
         return {key for key in self.keys(type_name) if all(self.passes(key, *pair) for pair in asked)}
 
+    def ambiguous(self, type_name: str, name: str, text: str) -> bool:
+        """Whether a criterion names by an id alone what may be several resources of different types.
+
+        Source: http://hl7.org/fhir/R4/search.html#reference ("Servers SHOULD reject a search where …")
+        """
+        if name.startswith("_has:"):
+            _, kind, _, rest = name.split(":", 3)
+            return self.ambiguous(kind, rest, text)
+        head, dot, rest = name.partition(".")
+        code, _, modifier = head.partition(":")
+        parameter = parameters(type_name).get(code)
+        if parameter is None or parameter.kind != "reference":
+            return False
+        if dot:
+            return any(
+                self.ambiguous(kind, rest, text) for kind in ((modifier,) if modifier else parameter.targets)
+            )
+        ids = [plain(one) for one in split(text, ",")] if not modifier else []
+        return any(sum(f"{kind}/{one}" in self.resources for kind in parameter.targets) > 1 for one in ids)
+
     def compartment(self, name: str, id_: str, type_name: str) -> set[str]:
         """Return 'Type/id' of the resources of a type in a compartment; its owner is a member."""
         own = f"{name}/{id_}"
@@ -85,7 +106,7 @@ class World:
         head, dot, rest = name.partition(".")
         code, _, modifier = head.partition(":")
         if code == "_id":
-            return id_ in [plain(one) for one in split(text, ",")]
+            return (id_ in [plain(one) for one in split(text, ",")]) != (modifier == "not")
         parameter = parameters(type_name)[code]
         if dot:
             return self._chained(key, parameter, modifier, rest, text)
@@ -124,6 +145,25 @@ class World:
             if text.startswith("#") and found in self.contained:
                 yield found
 
+    def _named(self, key: str, parameter: Parameter) -> Iterator[str]:
+        """Yield 'Type/id' of what canonicals name: of each type that version of it, or the latest that is here."""
+        addresses = [
+            value.data.partition("#")[0]
+            for value in self.values(key, parameter)
+            if isinstance(value.data, str)
+        ]
+        for address in addresses:
+            url, _, version = address.partition("|")
+            for kind in parameter.targets:
+                known = [
+                    other
+                    for other in self.keys(kind)
+                    if self.resources[other].get("url") == url
+                    and version in ("", self.resources[other].get("version", ""))
+                ]
+                if known:
+                    yield max(known, key=lambda other: (_age(self.resources[other]), known.index(other)))
+
     def _has(self, key: str, name: str, text: str) -> bool:
         _, kind, code, rest = name.split(":", 3)
         parameter = parameters(kind)[code]
@@ -154,7 +194,7 @@ class World:
         for key in chosen:
             if key.startswith(source + "/"):
                 for parameter in _followed(source, code):
-                    found |= set(self.targets(key, parameter))
+                    found |= {*self.targets(key, parameter), *self._named(key, parameter)}
         return {one for one in found if target in ("", one.partition("/")[0])} - chosen
 
     def referring(self, matches: Iterable[str], source: str, code: str, target: str = "") -> set[str]:
@@ -165,8 +205,14 @@ class World:
             key
             for key in self.keys(source)
             for parameter in _followed(source, code)
-            if wanted.intersection(self.targets(key, parameter))
+            if wanted.intersection([*self.targets(key, parameter), *self._named(key, parameter)])
         } - chosen
+
+
+def _age(resource: Json) -> list[tuple[int, int, str]]:
+    """Return what orders the versions of a resource: numbers as numbers, behind everything else."""
+    pieces = re.findall(r"\d+|[^\d.]+", resource.get("version", ""))
+    return [(1, int(one), "") if one.isdigit() else (0, 0, one) for one in pieces]
 
 
 def _followed(source: str, code: str) -> list[Parameter]:

@@ -72,6 +72,8 @@ STRING: list[Row] = [
     ("#string given=eve", "Patient?given=eve", "eve evelyn lower upper accent"),
     ("#string given:contains=eve", "Patient?given:contains=eve", "eve evelyn severine lower upper accent"),
     ("#string given:exact=Eve", "Patient?given:exact=Eve", "eve"),
+    ("#string words of a family name", "Patient?family=berg", "spaced"),
+    ("#string words of a family name", "Patient?name=den ber", "spaced"),
     ("#string accents", "Patient?given=ÈVÈ", "eve evelyn lower upper accent"),
     ("#string white space", "Patient?family=van den  berg", "spaced"),
     ("#string not only Latin", "Patient?family=παπαδοπουλος", "greek"),

@@ -126,6 +126,12 @@ def criterion(draw: Draw, type_name: str, depth: int) -> Pair:
     return plain(draw, type_name)
 
 
+def clear(draw: Draw, type_name: str, depth: int) -> Pair:
+    """Return a criterion that names no more than one resource by an id alone."""
+    pair = criterion(draw, type_name, depth)
+    return pair if not world().ambiguous(type_name, *pair) else ("_id:not", "nobody")
+
+
 def _named(draw: Draw, parameter: Parameter, target: str, rest: str) -> str:
     """Return the `:Type` of a chain, left out now and then where only one type can be meant."""
     code = rest.partition(".")[0].partition(":")[0]

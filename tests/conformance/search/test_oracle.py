@@ -31,6 +31,11 @@ relentless = settings(
 @given(searches())
 def test_the_server_finds_what_the_oracle_finds(server: Server, oracle: World, search: Search) -> None:
     type_name, pairs = search
+    if (
+        any(oracle.ambiguous(type_name, *pair) for pair in pairs)
+        and server.get(type_name, pairs).status_code == 400
+    ):
+        return  # the element may allow fewer types than the parameter, so that nothing is ambiguous after all
     expected = oracle.search(type_name, pairs)
     page = server.bundle(type_name, [*pairs, ("_count", "1000"), ("_total", "accurate"), ("_elements", "id")])
     found = [f"{type_name}/{one['resource']['id']}" for one in page.get("entry", ())]

@@ -245,10 +245,16 @@ def test_an_empty_parameter_is_ignored(server: Server) -> None:
         ("Patient", "active", "http://hl7.org/fhir/special-values|true"),
         ("Patient", "phone", "phone|555"),
         ("Patient", "gender:missing", "perhaps"),
+        ("Patient", "family", "xx\\xx"),  # #escaping: "The parameter value xx\\xx is illegal"
         ("Patient", "identifier:of-type", f"{MRN_TYPE}|MR"),
         ("ChargeItem", "factor-override", "many"),
         ("Observation", "code-value-quantity", "only-one"),
         ("Observation", "component-code-value-quantity", "a$1$2"),
+        (
+            "ChargeItem",
+            "context",
+            "example",
+        ),  # #reference: an Encounter and an EpisodeOfCare, "SHOULD reject"
     ],
 )
 def test_a_value_that_cannot_be_is_refused(server: Server, url: str, name: str, value: str) -> None:
