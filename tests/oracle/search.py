@@ -167,6 +167,8 @@ class World:
     def _has(self, key: str, name: str, text: str) -> bool:
         _, kind, code, rest = name.split(":", 3)
         parameter = parameters(kind)[code]
+        if key.partition("/")[0] not in parameter.targets and "#" not in key:
+            return False  # by its definition the parameter leads elsewhere, whatever some example says
         return any(
             key in self.targets(other, parameter) and self.passes(other, rest, text)
             for other in self.keys(kind)

@@ -17,7 +17,7 @@ from tests.oracle.search import World
 WANTED = int(os.environ.get("HEALTHBUDDY_ORACLE_SEARCHES", "0"))
 
 relentless = settings(
-    max_examples=WANTED or 1_500,
+    max_examples=WANTED or 3_000,
     derandomize=not WANTED,
     database=None,
     deadline=None,

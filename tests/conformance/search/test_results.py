@@ -24,7 +24,7 @@ from tests.oracle.text import folded
 WANTED = int(os.environ.get("HEALTHBUDDY_ORACLE_SEARCHES", "0"))
 
 relentless = settings(
-    max_examples=WANTED or 250,
+    max_examples=WANTED or 400,
     derandomize=not WANTED,
     database=None,
     deadline=None,
