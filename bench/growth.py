@@ -85,7 +85,7 @@ def measure(base: str, size: int, requests: int) -> Iterator[tuple[str, list[flo
 def run(folder: Path, sizes: list[int], requests: int) -> dict[int, dict[str, list[float]]]:
     """Return {size: {question: sorted milliseconds}}."""
     found: dict[int, dict[str, list[float]]] = {}
-    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
     with EmbeddedPostgres(folder / "data" / "postgres") as postgres:
         upgrade_apart(postgres.conninfo())
         for size in sizes:
