@@ -14,7 +14,6 @@ import gzip
 import itertools
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import aiohttp
 import psycopg
@@ -41,7 +40,9 @@ def varied(originals: list[bytes]) -> Iterator[bytes]:
 
 def _renamed(bundle: bytes, mark: bytes) -> bytes:
     """Return a bundle whose families and identifiers end differently."""
-    bundle = bundle.replace(b'"family": "', b'"family": "' + mark).replace(b'"family":"', b'"family":"' + mark)
+    bundle = bundle.replace(b'"family": "', b'"family": "' + mark).replace(
+        b'"family":"', b'"family":"' + mark
+    )
     return bundle.replace(b'"value": "urn:uuid:', b'"value": "urn:uuid:' + mark)
 
 
@@ -64,7 +65,9 @@ async def load(server: LiveServer, total: int, parallel: int, step: int) -> None
             async with lock:
                 if done - marked >= step:
                     now = time.perf_counter()
-                    print(f"| {done:,} | {(done - marked) / (now - last):,.0f} | {_size(server)} |", flush=True)
+                    print(
+                        f"| {done:,} | {(done - marked) / (now - last):,.0f} | {_size(server)} |", flush=True
+                    )
                     marked, last = done, now
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600)) as session:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 import pytest
 
@@ -16,7 +15,11 @@ TEXTS = [[_random.choice(VOCABULARY) for _ in range(_random.randint(0, 6))] for 
 
 
 def _basic(number: int, words: list[str]) -> dict[str, object]:
-    made = {"resourceType": "Basic", "id": f"n{number}", "code": {"coding": [{"code": "x"}]}}
+    made: dict[str, object] = {
+        "resourceType": "Basic",
+        "id": f"n{number}",
+        "code": {"coding": [{"code": "x"}]},
+    }
     return {**made, "code": {"text": " ".join(words)}} if words else made
 
 
@@ -42,14 +45,17 @@ def _query(depth: int) -> str:
     )
 
 
+def _fits(have: str, word: str, part: bool) -> bool:
+    return have.startswith(word) if part else have == word
+
+
 def _holds(node: Node, words: list[str]) -> bool:
     match node:
         case Term(found):
-            fits: list[Callable[[str], bool]] = [
-                (lambda have, w=word, p=part: have.startswith(w) if p else have == w) for word, part in found
-            ]
-            places = range(len(words) - len(fits) + 1)
-            return any(all(fit(words[at + i]) for i, fit in enumerate(fits)) for at in places)
+            places = range(len(words) - len(found) + 1)
+            return any(
+                all(_fits(words[at + i], word, part) for i, (word, part) in enumerate(found)) for at in places
+            )
         case Not(part):
             return not _holds(part, words)
         case All(parts):

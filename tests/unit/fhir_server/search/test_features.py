@@ -10,4 +10,6 @@ DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "search.md"
 
 
 def test_the_page_is_written_from_the_table() -> None:
-    assert DOCUMENT.read_text() == page(), "write it anew: python -m fhir_server.search.features > docs/search.md"
+    assert DOCUMENT.read_text() == page(), (
+        "write it anew: python -m fhir_server.search.features > docs/search.md"
+    )
