@@ -24,6 +24,10 @@ ONCE = frozenset({"_count", "_total", "_summary", "_format", "_pretty", CURSOR})
 """Controls of which a second one would contradict the first, or say it again."""
 MAX_VALUE = 20_000
 """The most characters of one parameter's value."""
+MAX_VALUES = 2 * MAX_VALUE
+"""The most characters of all values together."""
+MAX_PARAMETERS = 100
+"""The most parameters of one search."""
 
 
 def parse(path: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query:
@@ -37,6 +41,7 @@ def parse(path: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query
     if query.scope.owner is not None:
         query.tests.append(compartment.test(query.scope))
     problems = _contradictions(pairs)
+    _check_size(pairs)
     for name, value in pairs:
         if not value.strip():
             continue
@@ -66,6 +71,14 @@ def _contradictions(pairs: Sequence[tuple[str, str]]) -> list[Issue]:
     if including and ("_summary", "text") in pairs:
         problems.append(Issue("invalid", "_include and _revinclude cannot be mixed with _summary=text"))
     return problems
+
+
+def _check_size(pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuse a search that no one line of thought asks for: each criterion is a condition on every row."""
+    if len(pairs) > MAX_PARAMETERS:
+        raise FhirError(400, "too-costly", f"A search has at most {MAX_PARAMETERS} parameters")
+    if sum(len(value) for _, value in pairs) > MAX_VALUES:
+        raise FhirError(400, "too-long", f"The values of a search are longer than {MAX_VALUES} characters")
 
 
 def _check_text(name: str, value: str) -> None:

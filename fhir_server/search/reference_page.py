@@ -17,6 +17,7 @@ from fhir_server.search.named import TEMPLATE
 from fhir_server.search.params.hierarchy import hierarchies
 from fhir_server.search.params.near import DEFAULT_METRES, EARTH_RADIUS
 from fhir_server.search.params.string import MOST_WORDS
+from fhir_server.search.parse import MAX_PARAMETERS, MAX_VALUE, MAX_VALUES
 from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
 from fhir_server.search.scope import COMPARTMENTS
 from fhir_server.search.sorting import MAX_KEYS
@@ -55,6 +56,7 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 - An unknown parameter is refused with `Prefer: handling=strict`; otherwise (the default, as R4 suggests) it is named in an
   OperationOutcome entry (`search.mode` `outcome`) and left out of the links. In conditional requests it is always refused.
 - A modifier, value or parameter that is known but cannot be answered is always refused (400), by name, all problems at once.
+- A search has up to {MAX_PARAMETERS} parameters, a value up to {MAX_VALUE:,} characters, all values together up to {MAX_VALUES:,}.
 - A parameter without a value is ignored. Commas are OR, repeats are AND; `\\,` `\\|` `\\$` `\\\\` are plain characters, any other escape is refused.
 - Dates and times without an offset are in the server's zone (setting `time_zone`, UTC by default): a day is from midnight to
   midnight there, of 23 or 25 hours when clocks change. A time without an offset that comes twice or never then is refused.

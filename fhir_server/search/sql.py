@@ -10,6 +10,10 @@ from psycopg.types.numeric import Int8
 
 from fhir_server.storage.binary import Int8s, Texts
 from fhir_server.storage.rows import type_number
+from resources.outcome import FhirError
+
+MOST_ARGUMENTS = 65_535
+"""How many arguments a statement can have: PostgreSQL counts them in 16 bits."""
 
 
 class Sql:
@@ -25,6 +29,8 @@ class Sql:
         self.args: list[Any] = []
 
     def _add(self, value: Any) -> str:
+        if len(self.args) == MOST_ARGUMENTS:
+            raise FhirError(400, "too-costly", "The search asks for too many values at once")
         self.args.append(value)
         return f"${len(self.args)}"
 

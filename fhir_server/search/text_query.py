@@ -115,7 +115,7 @@ class _Reader:
 
     def _tokens(self, text: str) -> list[tuple[str, str, int]]:
         """Return (kind, text, position) of each piece: `(`, `)`, `,`, AND, OR, NOT, word, phrase."""
-        plain = _ESCAPED.sub("  ", text)
+        plain = _ESCAPED.sub("  ", text).rstrip()
         found: list[tuple[str, str, int]] = []
         for match in _TOKEN.finditer(plain):
             kind = match.lastgroup or ""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fhir_server.search.context import Context
 from fhir_server.search.parse import parse
+from fhir_server.search.sql import Sql
 from resources.outcome import FhirError, Issue
 
 
@@ -184,3 +185,22 @@ names = st.sampled_from(
 def test_nothing_a_client_sends_raises_anything_else(pairs: list[tuple[str, str]], strict: bool) -> None:
     with contextlib.suppress(FhirError):
         assert parse("Patient", pairs, strict=strict).types == ("Patient",)
+
+
+def test_a_search_has_limits() -> None:
+    criteria = [("name", "x")] * 101
+    with pytest.raises(FhirError) as raised:
+        parse("Patient", criteria, strict=True)
+    assert raised.value.issues[0].code == "too-costly"
+    with pytest.raises(FhirError) as raised:
+        parse("Patient", [("name", "x" * 15_000)] * 3, strict=True)
+    assert raised.value.issues[0].code == "too-long"
+
+
+def test_a_statement_has_no_more_arguments_than_the_database_counts() -> None:
+    query = parse("Patient", [("name", "a," * 5_000)], strict=True)
+    sql = Sql()
+    sql.args = [""] * 60_000
+    with pytest.raises(FhirError) as raised:
+        query.tests[0].where(sql, "r")
+    assert raised.value.issues[0].code == "too-costly"
