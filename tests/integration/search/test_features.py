@@ -23,7 +23,7 @@ async def test_what_the_page_says_is_answered_is_answered(
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = await client.post(path, content=body, headers=STRICT | form)
     else:
-        answer = await client.get(path, params=httpx.QueryParams(pairs), headers=STRICT)
+        answer = await client.get(path, params=httpx.QueryParams(tuple(pairs)), headers=STRICT)
     assert answer.status_code == (400 if feature.refused else 200), answer.text
     wanted = "OperationOutcome" if feature.refused else "Bundle"
     assert answer.json()["resourceType"] == wanted
