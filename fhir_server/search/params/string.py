@@ -68,7 +68,7 @@ def index_family(param: int, value: Any, _type_name: str, sink: Sink) -> None:
     Source: http://hl7.org/fhir/R4/search.html#string ("should search the parts of a family name independently")
     """
     _text(param, value, sink)
-    if value.__class__ is str and " " in value:
+    if value.__class__ is str and not value.isalpha():
         words = normalize(value).split()
         for start in range(1, min(len(words), MOST_WORDS)):
             sink.strings.add((param, " ".join(words[start:]), ""))

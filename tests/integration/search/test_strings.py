@@ -23,7 +23,7 @@ WORLD = [
     patient("p10", "한국"),
     patient("p11", "Шевчук-Йовенко"),
     patient("p12", LONG + "edge"),
-    patient("p13", "Zarza  Carreño Quiñones"),
+    patient("p13", "Zarza\u00a0Carreño\tQuiñones"),
 ]
 
 
