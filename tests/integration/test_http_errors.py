@@ -24,7 +24,7 @@ SEND = {"Content-Type": JSON}
         ("GET", "Patient/a%2Fb", 404, "not-found"),
         ("GET", "Patient/$nothing", 404, "not-supported"),
         ("POST", "$nothing", 404, "not-supported"),
-        ("GET", "Patient/1/Observation", 404, "not-supported"),
+        ("GET", "Patient/1/Nothing", 404, "not-found"),
         ("DELETE", "", 405, "not-supported"),
         ("POST", "Patient/1", 405, "not-supported"),
         ("BREW", "Patient/1", 405, "not-supported"),
@@ -41,8 +41,8 @@ async def test_what_cannot_be_is_refused(
 
 
 async def test_an_unknown_operation_is_named(web: httpx.AsyncClient) -> None:
-    answer = await web.get("Patient/1/$everything")
-    assert "$everything" in answer.json()["issue"][0]["diagnostics"]
+    answer = await web.get("Patient/1/$nothing")
+    assert "$nothing" in answer.json()["issue"][0]["diagnostics"]
 
 
 async def test_options_lists_the_methods(web: httpx.AsyncClient) -> None:

@@ -136,7 +136,8 @@ def test_strict_refuses_what_no_type_has_and_lenient_finds_nothing() -> None:
         "conformsTo('http://x')",
     ],
 )
-def test_what_cannot_be_evaluated_is_refused(expression: str) -> None:
+def test_what_cannot_be_evaluated_is_refused(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PORTS, "member_of", None)
     with pytest.raises(FhirError) as refused:
         _evaluate(
             expression,

@@ -135,6 +135,7 @@ def test_a_bound_slice_asks_the_terminology_service(monkeypatch: pytest.MonkeyPa
     given = structure(
         "value", "value", slice_type=[], binding={"strength": "required", "valueSet": "http://v"}
     )
+    monkeypatch.setattr(PORTS, "member_of", None)
     with pytest.raises(FhirError, match="terminology service"):
         sliced(monkeypatch, given)
     monkeypatch.setattr(PORTS, "member_of", lambda value, url: (value, url) == ("low", "http://v"))
