@@ -162,7 +162,7 @@ async def _resolve_deferred(session: Session, plan: Plan, rows: dict[str, Row]) 
         amended.append((one, prepared))
     if not amended:
         return {}
-    await link(session.store, amended, plan.known)
+    await link(session.store, amended, plan.known, session.conn)
     return await _apply(session, [one for one, _ in amended], rows[holders[0].reference].updated)
 
 

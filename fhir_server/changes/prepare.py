@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from psycopg import AsyncConnection
 
 from fhir_server.search import custom
 from fhir_server.search.extract import index
@@ -90,39 +91,38 @@ _NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 async def link(
-    store: Store, pairs: Sequence[tuple[Write, Prepared]], own: Mapping[Key, int]
+    store: Store,
+    pairs: Sequence[tuple[Write, Prepared]],
+    own: Mapping[Key, int],
+    conn: AsyncConnection[Any] | None = None,
 ) -> dict[Key, int]:
     """Give every write its patient, edges and contained resources as row numbers; return all known ones.
 
-    Shape:  `own` are the row numbers that are known already, those of the writes themselves among them
+    Shape:  `own` are the row numbers that are known already, those of the writes themselves among them;
+            `conn` is the transaction that this happens in: `own` has every number that it needs
     """
     wanted = {key for _, prepared in pairs for rows in _all_rows(prepared.rows) for key in _mentioned(rows)}
     known = await store.identities.resolve(wanted.difference(own))
     known.update(own)
     for write, _ in pairs:
-        await _settle_all(store.identities, write, known)
-    await store.labels.keep(
-        [label for _, prepared in pairs for rows in _all_rows(prepared.rows) for label in rows.labels]
-    )
+        await _settle_all(store.identities, write, known, conn)
+    labels = [label for _, prepared in pairs for rows in _all_rows(prepared.rows) for label in rows.labels]
+    await store.labels.keep(labels, conn)
     return known
-
-
-def _changes_nothing(write: Write, prepared: Prepared) -> bool:
-    old = write.old.tail if write.old is not None else None
-    before = content(write.type, write.id, old) if old is not None else None
-    return custom.same(before, content(write.type, write.id, prepared.tail))
 
 
 def _all_rows(rows: IndexRows) -> list[IndexRows]:
     return [rows, *(inner.rows for inner in rows.contained)]
 
 
-async def _settle_all(identities: Identities, write: Write, known: Mapping[Key, int]) -> None:
+async def _settle_all(
+    identities: Identities, write: Write, known: Mapping[Key, int], conn: AsyncConnection[Any] | None
+) -> None:
     contained = write.rows.contained
     if not contained:
         _settle(write, known, {})
     elif write.changes(CONTAINED):
-        rids = await identities.allocate(len(contained))
+        rids = await identities.allocate(len(contained), conn)
         write.inner = [
             Inner(rid, one.rows, container=write.rid, local=one.local, type=type_number(one.type))
             for rid, one in zip(rids, contained, strict=True)

@@ -119,7 +119,8 @@ async def remove_all(session: Session, found: Sequence[Old]) -> bool:
         locked = await read.lock(conn, [(old.type, old.id) for old in found])
         if any(locked[old.type, old.id].version != old.version for old in found):
             return False
-        return await write.apply(conn, [write.deleted(old) for old in found]) is not None
+        # the rows as they are now: reindexing may have renewed some of the same version
+        return await write.apply(conn, [write.deleted(old) for old in locked.values()]) is not None
 
 
 async def apply(session: Session, one: Write) -> Row | None:

@@ -39,8 +39,10 @@ def index(resource: dict[str, Any]) -> IndexRows:
     """Return the rows by which search finds `resource`.
 
     Shape:  `resource` is valid;
-            `patient` is the id of the Patient it belongs to (a Patient's own), where it has exactly one
+            `patient` is the id of the Patient it belongs to (a Patient's own), where it has exactly one;
+            the same for a resource as it was sent and as it was stored
     """
+    resource = _as_stored(resource)
     contained = resource.get("contained")
     if not contained:
         rows = _rows(resource, NOTHING)
@@ -55,6 +57,16 @@ def index(resource: dict[str, Any]) -> IndexRows:
         for one in contained
     ]
     return rows
+
+
+def _as_stored(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return `resource` with `meta` where storage puts it, and without what storage itself says there."""
+    if "meta" not in resource:
+        return resource
+    meta = {key: value for key, value in resource["meta"].items() if key not in ("versionId", "lastUpdated")}
+    rest = {key: value for key, value in resource.items() if key not in ("resourceType", "id", "meta")}
+    first = {key: resource[key] for key in ("resourceType", "id") if key in resource}
+    return {**first, "meta": meta, **rest} if meta else {**first, **rest}
 
 
 def _rows(resource: dict[str, Any], inside: Mapping[str, str], *, contained: bool = False) -> IndexRows:

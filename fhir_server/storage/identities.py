@@ -18,7 +18,7 @@ _FIND = """
 SELECT r.type, r.id, r.rid FROM unnest(%s, %s) AS k(type, id) JOIN resource r ON r.type = k.type AND r.id = k.id
 """
 _MAKE = """
-INSERT INTO resource (type, id) SELECT type, id FROM unnest(%s, %s) AS k(type, id) ORDER BY type, id
+INSERT INTO resource (type, id) SELECT type, id FROM unnest(%s, %s) AS k(type, id) ORDER BY type, id COLLATE "C"
 ON CONFLICT (type, id) DO NOTHING RETURNING type, id, rid
 """
 ALLOCATED_AT_ONCE = 64
@@ -70,14 +70,23 @@ class Identities:
             for key in list(islice(self._known, excess + REMEMBERED // 8)):
                 del self._known[key]
 
-    async def allocate(self, count: int) -> list[int]:
-        """Return `count` unused row numbers; never blocks a writer and may leave gaps."""
+    async def allocate(self, count: int, conn: AsyncConnection[Any] | None = None) -> list[int]:
+        """Return `count` unused row numbers; never blocks a writer and may leave gaps.
+
+        Shape:  who has a connection gives it, so that no transaction waits for a second one
+        """
         while len(self._free) < count:
             wanted = max(count, ALLOCATED_AT_ONCE)
-            async with self._pool.connection() as conn:
-                cursor = await conn.execute(
-                    "SELECT nextval('rid_seq') FROM generate_series(1, %s)", (wanted,)
-                )
-                self._free.extend(row[0] for row in await cursor.fetchall())
+            if conn is not None:
+                fresh = await _numbers(conn, wanted)
+            else:
+                async with self._pool.connection() as lent:
+                    fresh = await _numbers(lent, wanted)
+            self._free += fresh  # after the waiting, in which others take some
         taken, self._free = self._free[:count], self._free[count:]
         return taken
+
+
+async def _numbers(conn: AsyncConnection[Any], count: int) -> list[int]:
+    cursor = await conn.execute("SELECT nextval('rid_seq') FROM generate_series(1, %s)", (count,))
+    return [row[0] for row in await cursor.fetchall()]

@@ -31,16 +31,23 @@ class Labels:
         self._pool = pool
         self._known: set[int] = set()
 
-    async def keep(self, labels: Iterable[Label]) -> None:
-        """Put those of `labels` into the dictionary that are not in it."""
+    async def keep(self, labels: Iterable[Label], conn: AsyncConnection[Any] | None = None) -> None:
+        """Put those of `labels` into the dictionary that are not in it.
+
+        Shape:  `conn` is a transaction that needs one which nothing has said before it: waiting for another connection
+                could be waiting for itself, so that the label stands or falls with the transaction
+        """
         new = sorted({label for label in labels if label[2] not in self._known})
         if not new:
             return
         columns = [
             kind(column) for kind, column in zip((Int4s, Texts, Int8s), zip(*new, strict=True), strict=True)
         ]
-        async with self._pool.connection() as conn:
+        if conn is not None:
             await conn.execute(_MAKE, columns)
+            return
+        async with self._pool.connection() as lent:
+            await lent.execute(_MAKE, columns)
         if len(self._known) > REMEMBERED:
             self._known.clear()
         self._known.update(label[2] for label in new)

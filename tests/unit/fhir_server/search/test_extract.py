@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,7 @@ from fhir_server.search.extract import index
 from fhir_server.search.hashing import coded, posting, token
 from fhir_server.search.params import token as tokens
 from fhir_server.search.registry import registry
-from fhir_server.storage.rows import GROUPS, MISSING_DATE, IndexRows, param_id
+from fhir_server.storage.rows import GROUPS, MISSING_DATE, IndexRows, Row, param_id, tail, type_number
 from resources.codec.json import parse_json
 from tests.shared import r4_examples
 
@@ -223,3 +224,15 @@ def test_an_index_can_be_written_as_json_for_its_digest() -> None:
     rows = index(observation(valueQuantity={"value": 5, "comparator": ">"}))
     assert all(isinstance(digest, int) for digest in rows.digests())
     assert json.dumps(rows.digests())
+
+
+def test_rows_are_the_same_for_what_was_sent_and_what_is_stored() -> None:
+    tags = [{"system": "http://example.org/tags", "code": "x", "display": "said of it"}]
+    sent = {
+        "resourceType": "Patient",
+        "name": [{"text": "Ann Smith"}],
+        "meta": {"tag": tags, "versionId": "77", "lastUpdated": "1999-01-01T00:00:00Z"},
+        "id": "a",
+    }
+    row = Row(1, type_number("Patient"), "a", 3, datetime(2024, 1, 1, tzinfo=UTC), True, 2, tail(sent))
+    assert index(sent) == index(parse_json(row.json()))
