@@ -5,6 +5,7 @@ Source: http://hl7.org/fhir/R4/search.html#score and #_sort
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -16,6 +17,7 @@ from fhir_server.search.query import Query, SortKey
 from fhir_server.search.registry import TEXTS
 from fhir_server.search.run import run
 from fhir_server.search.sql import Sql, all_of
+from fhir_server.storage.rows import type_number
 from resources.outcome import FhirError, Issue
 
 NAME = "_score"
@@ -44,8 +46,16 @@ async def warnings(conn: AsyncConnection[Any], query: Query) -> list[Issue]:
     sql = Sql()
     seen = plan.visible("", "r")
     conditions = [f"i.words @@ {sql.cast(repr(CUT), 'tsquery')}", plan.LIVE, *([seen] if seen else [])]
+    if _only_matches(query):
+        conditions.append(f"r.type IN ({', '.join(str(type_number(name)) for name in query.types)})")
     text = f"SELECT FROM idx_text i JOIN resource r ON r.rid = i.rid WHERE {all_of(conditions)} LIMIT 1"
     if not await run(conn, text, sql.args):
         return []
     said = "There are resources too long to be indexed whole: words and phrases late in them are not found"
     return [Issue("incomplete", said, (), "warning")]
+
+
+def _only_matches(query: Query) -> bool:
+    """Whether words are asked of the matches alone: not of what they refer to, nor of what they contain."""
+    names = [name for name, _ in query.pairs if TEXTS & set(re.split("[.:]", name))]
+    return query.contained == "false" and all(name.partition(":")[0] in TEXTS for name in names)

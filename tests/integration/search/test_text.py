@@ -175,6 +175,8 @@ async def test_a_resource_too_long_is_written_and_said_to_be_cut(ask: Asker) -> 
     outcome = next(e["resource"] for e in bundle["entry"] if e["search"]["mode"] == "outcome")
     assert outcome["issue"][0]["code"] == "incomplete"
     assert ids(await ask.bundle("Condition?_text=last")) == []
+    assert "issue" not in str(await ask.bundle("Patient?_text=w1")), "no Patient is too long"
+    assert "incomplete" in str(await ask.bundle("Patient?_has:Condition:subject:_text=w1"))
 
 
 async def status(world: Asker, pairs: list[tuple[str, str]]) -> int:
