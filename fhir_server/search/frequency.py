@@ -6,6 +6,7 @@ rare tokens start from the GIN index, common ones filter rows that come in the o
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 from psycopg import AsyncConnection
 
 REFRESH_S = 60.0
+_FAR, _LEAST = 8, 1_024
 
 _QUERY = """
-SELECT most_common_elems::text::bigint[], most_common_elem_freqs::float8[],
+SELECT attname, most_common_elems::text::bigint[], most_common_elem_freqs::float8[],
        (SELECT reltuples FROM pg_class WHERE oid = 'resource'::regclass)::float8
-FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'resource' AND attname = 'tokens'
+FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'resource' AND attname IN ('tokens', 'posts')
 """
 
 
@@ -26,6 +28,7 @@ class Frequencies:
 
     def __init__(self) -> None:
         self.share: dict[int, float] = {}
+        self.posted: dict[int, float] = {}
         self.rows = 0.0
         self._read_at = -REFRESH_S
 
@@ -35,10 +38,11 @@ class Frequencies:
         if now - self._read_at < REFRESH_S:
             return
         self._read_at = now
-        row = await (await conn.execute(_QUERY)).fetchone()
-        if row and row[0]:
-            self.share = dict(zip(row[0], row[1], strict=False))
-            self.rows = max(row[2], 0.0)
+        for name, elements, shares, rows in await (await conn.execute(_QUERY)).fetchall():
+            if elements:
+                known = dict(zip(elements, shares, strict=False))
+                self.share, self.posted = (known, self.posted) if name == "tokens" else (self.share, known)
+                self.rows = max(rows, 0.0)
 
     def common(self, tokens: Sequence[int], page: int, guess: bool) -> bool:
         """Whether a page is found sooner by walking rows in order than by looking `tokens` up.
@@ -50,6 +54,17 @@ class Frequencies:
             return guess
         share = sum(self.share.get(token, 0.0) for token in tokens)
         return share * share * self.rows >= page
+
+    def rarer(self, tokens: Sequence[int], key: int) -> bool:
+        """Whether `tokens` are in far fewer rows than a posting key that is known to be common."""
+        return sum(self.share.get(token, 0.0) for token in tokens) < self.posted.get(key, 0.0) / _FAR
+
+    def worth(self, page: int) -> int:
+        """Return how many rows are looked up at most before walking an order until a page is full costs less.
+
+        Shape:  a power of two, so that the texts of statements stay few
+        """
+        return max(_LEAST, 1 << round(math.sqrt(self.rows * page)).bit_length())
 
 
 FREQUENCIES = Frequencies()

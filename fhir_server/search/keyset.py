@@ -9,11 +9,13 @@ from psycopg import AsyncConnection
 
 from fhir_server.search import plan
 from fhir_server.search.cursor import Cursor
+from fhir_server.search.frequency import FREQUENCIES
 from fhir_server.search.order import Key, Place, beyond, keys, order_by
 from fhir_server.search.params import text
 from fhir_server.search.query import Query
 from fhir_server.search.run import COLUMNS, WIDTH, run
-from fhir_server.search.sql import Sql, all_of
+from fhir_server.search.sql import Sql, Test, all_of
+from fhir_server.search.weigh import BY_DATE, BY_UPDATE, single, weighed
 from fhir_server.storage.rows import MISSING_DATE, Row
 from resources.outcome import FhirError
 
@@ -28,12 +30,49 @@ async def rows(
         return "sort", await _by_ascending_date(conn, query, cursor)
     sql = Sql()
     dated = (not sort or by_main) and (cursor is None or cursor.order in ("sort", "d0"))
-    rows = plan.source(sql, query.types, query.tests, dated=dated)
+    main = BY_DATE if not sort or by_main else BY_UPDATE if _by_update(query) else ""
+    tests = await weighed(conn, query.tests, query.count + 1, main, natural=not sort)
+    if _by_update(query) and len(sort) == 1:
+        found = await _latest(conn, query, tests, cursor)
+        if len(found) > query.count:
+            return "sort", found
+    free = not sort or (cursor is not None and cursor.order != "sort")
+    rows = plan.source(sql, query.types, tests, dated=dated, free=free)
     order = cursor.order if cursor else "sort" if sort else rows.order
     ranked = _score(sql, query) if any(key.param.place == "score" for key in sort) else ""
-    wanted = _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0, ranked)
+    wanted = (
+        _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0, ranked, walked=rows.walked)
+    )
     place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
     return order, await _fetch(conn, sql, query, rows, wanted, place, backward)
+
+
+async def _latest(
+    conn: AsyncConnection[Any], query: Query, tests: Sequence[Test], cursor: Cursor | None
+) -> list[tuple[Row, Place]]:
+    """Return the next rows by last update, as many as a short walk in this order finds.
+
+    A code in a fifth of all rows fills a page soon; one that nobody uses any more does not, and is looked up instead.
+    """
+    key = next((key for key in map(single, tests) if key is not None), None)
+    most = FREQUENCIES.worth(query.count + 1)
+    if key is None or FREQUENCIES.posted.get(key, 0.0) * most < query.count + 1:
+        return []
+    sql = Sql()
+    place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
+    wanted = keys(query.sort, "r", "r.d0")
+    walk = plan.source(sql, query.types, (), free=False)
+    walk.conditions.append("r.version > 0")
+    if place is not None:
+        walk.conditions.append(beyond(sql, wanted, "r.rid", place, backward))
+    order = order_by(wanted, "r.rid", backward)
+    near = f"SELECT r.* FROM {walk.tables} WHERE {all_of(walk.conditions)} ORDER BY {order} LIMIT {most}"
+    rows = plan.Source(f"({near}) r", [test.where(sql, "r") for test in tests], walked=True)
+    return await _fetch(conn, sql, query, rows, wanted, place, backward)
+
+
+def _by_update(query: Query) -> bool:
+    return bool(query.sort) and query.sort[0].param.code == "_lastUpdated"
 
 
 def _score(sql: Sql, query: Query) -> str:
@@ -46,6 +85,8 @@ def _natural(rows: plan.Source, order: str) -> list[Key]:
     patient = Key(rows.pid, False, "bigint", False)
     kind = Key("r.type", False, "smallint", False)
     return {
+        "u": [Key("r.updated", False, "timestamptz", False)],
+        "u-": [Key("r.updated", True, "timestamptz", False)],
         "pid": [patient, date],
         "d0": [date],
         "d0-": [latest],
@@ -59,13 +100,14 @@ async def _by_ascending_date(
 ) -> list[tuple[Row, Place]]:
     """Return the next rows by ascending main date; those without one, which the index has first, come last."""
     place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
+    tests = await weighed(conn, query.tests, query.count + 1, BY_DATE)
     parts = [_undated, _dated] if backward else [_dated, _undated]
     if place is not None and (place.values == _NO_DATE) != (parts[0] is _undated):
         parts = parts[1:]
     found: list[tuple[Row, Place]] = []
     for part in parts:
         if len(found) <= query.count:
-            found += await part(conn, query, place, backward)
+            found += await part(conn, query, tests, place, backward)
         place = None  # the second part is read from its start
     return found
 
@@ -75,25 +117,25 @@ _NO_DATE = (None,)
 
 
 async def _dated(
-    conn: AsyncConnection[Any], query: Query, place: Place | None, backward: bool
+    conn: AsyncConnection[Any], query: Query, tests: Sequence[Test], place: Place | None, backward: bool
 ) -> list[tuple[Row, Place]]:
-    sql, rows = _by_main_date(query, ">")
+    sql, rows = _by_main_date(query, tests, ">")
     return await _fetch(conn, sql, query, rows, [Key(rows.d0, False, "bigint", False)], place, backward)
 
 
 async def _undated(
-    conn: AsyncConnection[Any], query: Query, place: Place | None, backward: bool
+    conn: AsyncConnection[Any], query: Query, tests: Sequence[Test], place: Place | None, backward: bool
 ) -> list[tuple[Row, Place]]:
-    sql, rows = _by_main_date(query, "=")
+    sql, rows = _by_main_date(query, tests, "=")
     after = Place((), place.rid) if place else None
     found = await _fetch(conn, sql, query, rows, [], after, backward)
     return [(row, Place(_NO_DATE, at.rid)) for row, at in found]
 
 
-def _by_main_date(query: Query, sign: str) -> tuple[Sql, plan.Source]:
+def _by_main_date(query: Query, tests: Sequence[Test], sign: str) -> tuple[Sql, plan.Source]:
     """Return the rows whose main date compares by `sign` with what stands for a missing one, the least of all."""
     sql = Sql()
-    rows = plan.source(sql, query.types, query.tests, dated=True)
+    rows = plan.source(sql, query.types, tests, dated=True)
     rows.conditions.append(f"{rows.d0} {sign} {MISSING_DATE}")
     return sql, rows
 
@@ -113,7 +155,7 @@ async def _fetch(
         if len(place.values) != len(wanted):
             raise FhirError(400, "invalid", "'_cursor' is of an older version of this server: start anew")
         conditions.append(beyond(sql, wanted, rows.rid, place, backward))
-    if query.sort and query.sort[0].param.code == "_lastUpdated":
+    if _by_update(query):
         conditions.append("r.version > 0")
     rid = rows.rid_order if not wanted else rows.rid
     values = "".join(f", ({key.expression})::text" for key in wanted)

@@ -37,14 +37,22 @@ class Place:
     score: str = ""
 
 
-def keys(sort: Sequence[SortKey], row: str, d0: str, score: str = "") -> list[Key]:
-    """Return the SQL of `_sort`; `d0` is the cheapest expression of the main date, `score` that of `_score`."""
+def keys(sort: Sequence[SortKey], row: str, d0: str, score: str = "", *, walked: bool = True) -> list[Key]:
+    """Return the SQL of `_sort`; `d0` is the cheapest expression of the main date, `score` that of `_score`.
+
+    Shape:  unless the rows are `walked`, no index may give the order by the last update instead of finding them
+    """
     alone = len(sort) == 1 and not sort[0].param.merged
-    return [
+    found = [
         Key(score, not one.descending, "real", False)
         if one.param.place == "score"
         else _key(one, row, d0, alone)
         for one in sort
+    ]
+    hidden = f"({row}.updated + interval '0')"
+    return [
+        replace(key, expression=hidden) if not walked and key.expression == f"{row}.updated" else key
+        for key in found
     ]
 
 

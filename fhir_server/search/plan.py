@@ -9,6 +9,7 @@ The text decides the plan, since a prepared statement's generic plan cannot see 
     posting             posting (h, d0, rid), in order of date; of several keys each in order, merged
     rare tokens         GIN; dates and numbers: row numbers first
     the main date       resource (type, d0, rid) from the end where the matches lie
+    the last update     resource (type, updated, rid) from the end where the matches lie
     anything else       the type's rows in order, filtered; of several types one after the other
 
 Every other criterion filters the row (its own arrays, or an index by row number).
@@ -32,11 +33,14 @@ from fhir_server.search.sql import (
     never,
     of_types,
 )
+from fhir_server.storage.rows import type_number
 from resources.definitions import definitions
 
 BY_ID = 0
 """Rank of `_id`: at most one row each, by the unique index."""
-_FEW, _ARRAYS, _LAST = 15, 30, 60
+FEW = 15
+"""Up to this rank a test finds few rows, and is where they come from."""
+_ARRAYS, _LAST = 30, 60
 
 LIVE = "r.tail IS NOT NULL"
 """What `r.live` says, in words that no partial index promises: a look-up by key must not be ANDed with a whole type."""
@@ -60,6 +64,8 @@ class Source:
     Shape:  `order` is the order that costs nothing: d0 (date, row), d0- (the same from the end), pid (patient, date,
             row) or rid; of several types: type (type, row) or patient (patient, type, date, row);
             `rid_order` is what to sort by where row numbers must be sorted but no index is to be walked for them;
+            `u` and `u-` are the order of the last update; `walked` says that all rows of the types are there, so
+            that an index may give any other order, too;
             `keys` lists posting keys k(h): each is read in order of date for itself, and the results are merged
     """
 
@@ -71,6 +77,7 @@ class Source:
     order: str = "rid"
     rid_order: str = "r.rid"
     keys: str = ""
+    walked: bool = False
 
 
 def visible(_type_name: str, _row: str) -> str:
@@ -81,10 +88,19 @@ def visible(_type_name: str, _row: str) -> str:
     return ""
 
 
-def source(sql: Sql, types: Types, tests: Sequence[Test], *, row: bool = True, dated: bool = False) -> Source:
+def source(
+    sql: Sql,
+    types: Types,
+    tests: Sequence[Test],
+    *,
+    row: bool = True,
+    dated: bool = False,
+    free: bool = False,
+) -> Source:
     """Return where the rows of `types` that pass `tests` come from.
 
-    Shape:  without `row` only their numbers matter; `dated` says that they are wanted in order of date
+    Shape:  without `row` only their numbers matter; `dated` says that they are wanted in order of date, `free` in the
+            one that costs nothing
     """
     tests = flat(tests)
     patients = next((test for test in tests if test.patients), None)
@@ -98,8 +114,11 @@ def source(sql: Sql, types: Types, tests: Sequence[Test], *, row: bool = True, d
         None,
     )
     used: list[Test | None]
-    if best is not None and best.rank <= _FEW:
+    rarer = next((test for test in tests if not patients and _rarer(test, post)), None)
+    if best is not None and best.rank <= FEW:
         found, used = _by_rank(sql, types, best), [best]
+    elif rarer is not None:
+        found, used = _by_rank(sql, types, rarer), [rarer]
     elif patients is not None and post is not None:
         found, used = _by_posting(sql, post, patients.patients), [patients, post]
     elif patients is not None and several is not None and patients.patients is not None:
@@ -115,7 +134,7 @@ def source(sql: Sql, types: Types, tests: Sequence[Test], *, row: bool = True, d
     elif best is not None:
         found, used = _by_rank(sql, types, best), [best]
     else:
-        found, used = _by_type(types, tests), []
+        found, used = _by_type(types, tests, free), []
     if found.order in _BY_DATE:
         found.conditions += [bound for test in tests if test.bounds for bound in test.bounds(sql, found.d0)]
     rest = [test.where(sql, "r") for test in tests if test not in used]
@@ -141,8 +160,15 @@ def _leads(test: Test) -> bool:
     if test.rank == BY_ID:
         return True
     if test.tokens:
-        return test.rank <= _FEW or not FREQUENCIES.common(test.tokens, PAGE_GUESS, guess=test.rank >= 50)
+        return test.rank <= FEW or not FREQUENCIES.common(test.tokens, PAGE_GUESS, guess=test.rank >= 50)
     return test.rids is not None and test.rank <= _LAST
+
+
+def _rarer(test: Test, post: Test | None) -> bool:
+    """Whether tokens are known to be in far fewer rows than a posting."""
+    if post is None or not test.tokens:
+        return False
+    return FREQUENCIES.rarer(test.tokens, post.postings[0][0])
 
 
 def _only(types: Types) -> str:
@@ -160,12 +186,17 @@ def _typed(types: Types) -> list[str]:
     return [] if len(listed) == len(definitions().resource_types) else [of_types("r", listed)]
 
 
-def _by_type(types: Types, tests: Sequence[Test]) -> Source:
-    found = Source("resource r", [*_typed(types), "r.live"])
-    if _only(types):
-        found.order = next((("d0-" if t.newest else "d0") for t in tests if t.newest is not None), "rid")
-    else:
-        found.order = "type"
+def _by_type(types: Types, tests: Sequence[Test], free: bool) -> Source:
+    found = Source("resource r", [*_typed(types), "r.live"], walked=True)
+    dated = next((("d0-" if t.newest else "d0") for t in tests if t.newest is not None), "")
+    updated = next((("u-" if t.recent else "u") for t in tests if t.recent is not None), "")
+    found.order = (_only(types) and dated) or updated or "type"
+    if updated:
+        found.conditions.append("r.version > 0")
+    if found.order == "type" and free and _only(types):
+        # said so that the order by type keeps the planner from walking the rows of all types by number
+        number = type_number(_only(types))
+        found.conditions[0] = f"r.type BETWEEN {number} AND {number}"
     return found
 
 
@@ -240,7 +271,7 @@ def referred(param: Param, types: Types, inner: Test) -> Test:
     """Return the test that rows of `types` pass to which a row that passes `inner` refers through `param`."""
     wanted = set(_listed(types)) & set(param.targets or _listed(types))
     parts = [part for part in param.parts if not part.resolves or part.resolves in wanted]
-    if not wanted:
+    if not wanted or not parts:
         return never()
 
     def rids(sql: Sql) -> str:
@@ -248,8 +279,11 @@ def referred(param: Param, types: Types, inner: Test) -> Test:
         for part in parts:
             if part.patient and "Patient" in wanted:
                 rows = source(sql, param.type, [inner], row=False)
-                known = [*rows.conditions, f"{rows.pid} IS NOT NULL"]
-                found.append(f"SELECT DISTINCT {rows.pid} FROM {rows.tables} WHERE {all_of(known)}")
+                pid = (
+                    f"{rows.pid} + 0"  # no column of an index in order of patients, which would be read whole
+                )
+                known = [*rows.conditions, f"{pid} IS NOT NULL"]
+                found.append(f"SELECT {pid} FROM {rows.tables} WHERE {all_of(known)}")
             if not part.patient or wanted != {"Patient"}:
                 rows_listed = listing(sql, param.type, [inner])
                 found.append(
@@ -258,9 +292,43 @@ def referred(param: Param, types: Types, inner: Test) -> Test:
                 )
         return " UNION ALL ".join(found)
 
-    if not parts:
-        return never()
-    return Test(lambda sql, row: f"{row}.rid IN ({rids(sql)})", 28, rids)
+    def where(sql: Sql, row: str) -> str:
+        clauses = []
+        for part in parts:
+            if part.patient and "Patient" in wanted:
+                clauses.append(_carrying(sql, param.type, inner, row))
+            if not part.patient or wanted != {"Patient"}:
+                clauses.append(_pointing(sql, param.type, inner, part, row))
+        typed = "" if _only(types) else f"{of_types(row, sorted(wanted))} AND "
+        return f"({typed}{any_of(clauses)})"
+
+    return Test(where, 28, rids, probe=lambda sql: listing(sql, param.type, [inner]))
+
+
+def _carrying(sql: Sql, type_name: str, inner: Test, row: str) -> str:
+    """Return the condition that a patient's row has one of a type of its own that passes `inner`."""
+    own = Test(lambda _sql, _row: "true", patients=Patients(lambda _sql: "o.rid", True))
+    rows = source(sql, type_name, [own, inner], row=False)
+    return _one_of(f"{rows.tables} WHERE {all_of([*rows.conditions, f'{rows.pid} = o.rid'])}", row)
+
+
+def _pointing(sql: Sql, type_name: str, inner: Test, part: Part, row: str) -> str:
+    """Return the condition that one of a type that passes `inner` points to a row."""
+    seen = visible(type_name, "t")
+    conditions = [of_types("t", [type_name]).replace("t.type", "t.type + 0"), "t.tail IS NOT NULL"]
+    conditions += [inner.where(sql, "t"), *([seen] if seen else [])]
+    edges = f"edge e JOIN resource t ON t.rid = e.src WHERE e.dst = o.rid AND e.param = {part.id}"
+    return _one_of(f"{edges} AND {all_of(conditions)}", row)
+
+
+def _one_of(rows: str, row: str) -> str:
+    """Return the condition that there are `rows`, which call the row in question `o`.
+
+    It is asked for each row: whoever reads few has no need of all that would answer.
+    """
+    return (
+        f"((SELECT true FROM (SELECT {row}.rid) o(rid), LATERAL (SELECT FROM {rows} LIMIT 1) x) IS NOT NULL)"
+    )
 
 
 def _pointed(types: Types, part: Part, wanted: Collection[str]) -> str:

@@ -78,7 +78,9 @@ class Test:
             cheapest `rank` first: `rids` lists row numbers, `tokens` are looked up under GIN (any of them),
             `postings` are ranges of posting keys (any of them), `patients` restrict by `pid`;
             `needles` are texts of which one occurs in what is stored of every true match;
-            `newest` says that matches lie at the late end of the main date (True) or at the early one (False);
+            `newest` says that matches lie at the late end of the main date (True) or at the early one (False),
+            `recent` the same of the last update;
+            `probe` lists what is counted to know whether the test finds few rows, where that is not `rids`;
             `bounds` takes the column of a row's first moment and returns conditions on it that every match meets;
             `parts` are the tests that a conjunction is made of: whoever looks for a leading one looks at these;
             `words` is the tsquery that says how well a row answers, empty where that is no question of degree
@@ -92,6 +94,8 @@ class Test:
     patients: Patients | None = None
     needles: Collection[str] = ()
     newest: bool | None = None
+    recent: bool | None = None
+    probe: Clause | None = None
     bounds: Callable[[Sql, str], list[str]] | None = None
     parts: tuple[Test, ...] = ()
     words: str = ""

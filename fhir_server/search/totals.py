@@ -10,6 +10,7 @@ from fhir_server.search import contained, plan
 from fhir_server.search.query import Query
 from fhir_server.search.run import run
 from fhir_server.search.sql import Sql
+from fhir_server.search.weigh import BY_DATE, weighed
 
 EXACT_UP_TO = 10_000
 """`_total=estimate` counts this far; beyond it is the planner's guess."""
@@ -21,7 +22,8 @@ async def total(conn: AsyncConnection[Any], query: Query) -> int:
         return await contained.count(conn, query)
     sql = Sql()
     estimate = query.total == "estimate"
-    text = plan.count(sql, query.types, query.tests, EXACT_UP_TO + 1 if estimate else None)
+    tests = await weighed(conn, query.tests, 1, BY_DATE)
+    text = plan.count(sql, query.types, tests, EXACT_UP_TO + 1 if estimate else None)
     counted = int((await run(conn, text, sql.args))[0][0])
     if estimate and counted > EXACT_UP_TO:
         return max(counted, await _guess(conn, query))

@@ -14,7 +14,7 @@ from typing import Any
 from fhir_server.search.context import Context
 from fhir_server.search.registry import Param
 from fhir_server.search.sink import Sink
-from fhir_server.search.sql import Sql, Test, any_of
+from fhir_server.search.sql import Sql, Test, all_of, any_of, of_types
 from fhir_server.search.values import bad_value, prefixed, unescape
 from fhir_server.storage.rows import MISSING_DATE, type_number
 
@@ -186,7 +186,19 @@ def _main_test(param: Param, wanted: Sequence[Asked]) -> Test:
     def bounds(sql: Sql, column: str) -> list[str]:
         return _bounds(sql, type_number(param.type), column, wanted)
 
-    return Test(where, newest=all(prefix in ("ge", "gt", "sa") for prefix, _, _ in wanted), bounds=bounds)
+    def rids(sql: Sql) -> str:
+        known = [*bounds(sql, "m.d0"), where(sql, "m")]
+        return (
+            f"SELECT m.rid FROM resource m WHERE {of_types('m', param.types)} AND m.live AND {all_of(known)}"
+        )
+
+    late = all(prefix in _LATE for prefix, _, _ in wanted)
+    return Test(where, _COUNTED, rids, newest=late, bounds=bounds)
+
+
+_LATE = ("ge", "gt", "sa")
+_COUNTED = 70
+"""Rank of what leads only where it was counted to find few rows."""
 
 
 def _bounds(sql: Sql, type_: int, column: str, wanted: Sequence[Asked]) -> list[str]:
@@ -222,7 +234,10 @@ def updated_test(param: Param, _modifier: str, values: Sequence[str]) -> Test:
     def where(sql: Sql, row: str) -> str:
         return any_of([_updated(sql, row, *one) for one in wanted])
 
-    return Test(where)
+    def rids(sql: Sql) -> str:
+        return f"SELECT m.rid FROM resource m WHERE m.version > 0 AND {where(sql, 'm')}"
+
+    return Test(where, _COUNTED, rids, recent=all(prefix in _LATE for prefix, _, _ in wanted))
 
 
 Asked = tuple[str, int, int]

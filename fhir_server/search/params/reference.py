@@ -16,7 +16,7 @@ from fhir_server.search.params import token as tokens
 from fhir_server.search.params import uri
 from fhir_server.search.registry import Param, Part
 from fhir_server.search.sink import Sink
-from fhir_server.search.sql import Patients, Sql, Test, any_of, never, of_types
+from fhir_server.search.sql import Patients, Sql, Test, any_of, never, of_types, unweighed
 from fhir_server.search.tokens import token_test
 from fhir_server.search.values import bad_value, piped, unescape
 from fhir_server.storage.rows import WITHIN, type_number
@@ -196,10 +196,15 @@ def points_to(param: Param, listing: Listing, types: frozenset[str], one: bool =
 
     within = "=" if one else "IN"
 
+    def held(condition: str) -> str:
+        return (
+            condition if one else unweighed(condition)
+        )  # which is no join, for whose sake all rows would be read
+
     def where(sql: Sql, row: str) -> str:
-        clauses = [f"{row}.pid {within} ({listing(sql, patient)})"] if carried else []
+        clauses = [held(f"{row}.pid {within} ({listing(sql, patient)})")] if carried else []
         for part, wanted in edges:
-            inside = f"e.dst {within} ({listing(sql, wanted)})"
+            inside = held(f"e.dst {within} ({listing(sql, wanted)})")
             clauses.append(
                 f"EXISTS (SELECT FROM edge e WHERE e.src = {row}.rid AND e.param = {part.id} AND {inside})"
             )
