@@ -17,6 +17,7 @@ from fhir_server.search.definition import added, bases, definition, problems, so
 from fhir_server.search.param import Param, taking
 from fhir_server.search.registry import Epoch, install, registry
 from fhir_server.storage import epochs, parameters
+from fhir_server.storage.epochs import SEVERAL
 from resources.codec.json import parse_json
 from resources.definitions import SearchParam, definitions
 from resources.outcome import FhirError, Issue
@@ -103,9 +104,12 @@ def official(url: str) -> SearchParam | None:
 
 
 def stored() -> list[tuple[int, Param]]:
-    """Return (row number of its SearchParameter, parameter) of all that need index rows of their own."""
+    """Return (row number of its SearchParameter, parameter) of all that need index rows of their own.
+
+    Shape:  SEVERAL instead of a row number for a composite of stored parameters, which changes with each of them
+    """
     sources = {
-        (name, own.code): rid
+        (name, own.code): SEVERAL if _depends(own) else rid
         for rid, (_, _, own) in reversed(Stored.rows.items())
         if own is not None
         for name in added(own)
@@ -116,6 +120,10 @@ def stored() -> list[tuple[int, Param]]:
         for param in registry(name).params.values()
         if param.custom and param.place != "refused" and (param.stored or param.narrowed)
     ]
+
+
+def _depends(own: SearchParam) -> bool:
+    return any(official(url.partition("|")[0]) is None for url, _ in own.components)
 
 
 async def _read_progress(conn: AsyncConnection[Any]) -> None:

@@ -160,7 +160,10 @@ def _type_problems(own: SearchParam, name: str) -> Iterator[Issue]:
             "duplicate", f"The code clashes with another one's number on {name}: choose another", "code"
         )
         return
-    if not _starts_at(tree, name):
+    if any(map(_asks_storage, _nodes(tree))):
+        text = "meta.versionId and meta.lastUpdated are storage's own: _lastUpdated and the history find them"
+        yield _issue("not-supported", text, "expression")
+    elif not _starts_at(tree, name):
         yield _issue("invalid", f"The expression does not start at {name}, which is a base", "expression")
     elif found.place == "refused":
         yield _issue("invalid", f"On {name}: {found.reason}", "expression")
@@ -187,6 +190,13 @@ def _computed_problems(tree: Expr, param: Param) -> Iterator[Issue]:
         except FhirError as problem:
             text = f"The expression cannot be evaluated on {param.type}: {problem.issues[0].text}"
             yield _issue("invalid", text, "expression")
+
+
+def _asks_storage(node: Any) -> bool:
+    """Whether a step asks for what storage itself says of a version; not so where it is about entries of a Bundle."""
+    if not isinstance(node, Member) or node.name not in ("versionId", "lastUpdated"):
+        return False
+    return not any(isinstance(each, Member) and each.name == "entry" for each in _nodes(node))
 
 
 def _starts_at(tree: Expr, name: str) -> bool:

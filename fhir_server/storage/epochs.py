@@ -15,6 +15,9 @@ from psycopg import AsyncConnection
 from fhir_server.storage.binary import Int8s, Texts
 from fhir_server.storage.rows import type_name
 
+SEVERAL = 0
+"""The source of a parameter that is made of several SearchParameters: every write of one may change it."""
+
 _ENDED_BY = {
     "SearchParameter": ("search",),
     "ValueSet": ("terminology",),
@@ -32,7 +35,7 @@ SQL = {
     "unguarded": "guard AS (SELECT 1)",
     "end": """ended AS (UPDATE epoch e SET value = e.value + 1 FROM unnest(%s) AS x(name)
 WHERE e.name = x.name AND EXISTS (SELECT FROM done))""",
-    "forget": "forgotten AS (DELETE FROM custom_param p USING done WHERE p.source = done.rid)",
+    "forget": f"forgotten AS (DELETE FROM custom_param p USING done WHERE p.source IN (done.rid, {SEVERAL}))",
 }
 """Parts of a write statement: rows made under an epoch, or none; the end of epochs; what has to be indexed anew."""
 
@@ -48,4 +51,5 @@ async def end(conn: AsyncConnection[Any], names: Collection[str], rids: Sequence
     """End epochs within a transaction, as its last statement: `rids` are the resources whose writes end them."""
     if names:
         await conn.execute("UPDATE epoch SET value = value + 1 WHERE name = ANY(%s)", (Texts(sorted(names)),))
-        await conn.execute("DELETE FROM custom_param WHERE source = ANY(%s)", (Int8s(rids),))
+    if "search" in names:
+        await conn.execute("DELETE FROM custom_param WHERE source = ANY(%s)", (Int8s([*rids, SEVERAL]),))

@@ -263,7 +263,7 @@ custom_param = Table(
     "custom_param",
     metadata,
     Column("param", Integer, primary_key=True, autoincrement=False),
-    Column("source", BigInteger, nullable=False, comment="rid of its SearchParameter"),
+    Column("source", BigInteger, nullable=False, comment="rid of its SearchParameter, 0: several"),
     Column("since", BigInteger, nullable=False, comment="epoch from which on it was there without a break"),
     Column("ready", Boolean, nullable=False),
 )

@@ -77,7 +77,7 @@ CREATE TABLE custom_param (
     since BIGINT NOT NULL,
     ready BOOLEAN NOT NULL
 );
-COMMENT ON COLUMN custom_param.source IS 'rid of its SearchParameter';
+COMMENT ON COLUMN custom_param.source IS 'rid of its SearchParameter, 0: several';
 COMMENT ON COLUMN custom_param.since IS 'epoch from which on it was there without a break';
 
 CREATE TABLE reindex_job (
