@@ -201,8 +201,8 @@ def _chain(param: Param, modifier: str, rest: str, value: str) -> Test:
 
 
 def require_reference(param: Param) -> None:
-    """Refuse to follow canonicals, which name no row; includes do."""
-    if param.paths and reference.addressed(param):
+    """Refuse to follow a parameter that has canonicals alone, which name no row; includes do."""
+    if param.paths and not reference.refers(param):
         text = (
             f"'{param.code}' of {param.type} has canonical references, which neither chains nor _has follow"
         )

@@ -72,7 +72,7 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | `_include`, `_revinclude` | `Type:parameter`, `Type:parameter:Target`, `Type:*`, `*`; `:iterate` goes on from what came along; canonicals lead to stored resources by url and version, versioned references to that version; at most {MAX_INCLUDED:,} resources with a page, over {MAX_ROUNDS} references in a row, more is refused |
 | `_list` | the items of a List by its id, or of several; the functional lists (`$current-problems` …) are refused |
 | `_has` | `_has:Type:reference:parameter`, also nested and chained, up to {MAX_STEPS} references |
-| chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one; canonical references are not followed by chains and `_has` (refused), but by includes |
+| chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one; canonical references are followed by includes, not by chains and `_has` (a parameter with canonicals alone is refused there) |
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
 
 `_count`, `_total`, `_summary`, `_format` and `_pretty` may be given once.

@@ -59,7 +59,7 @@ def own(answer: httpx.Response) -> list[tuple[str, str]]:
         (r"identifier=C\$D", ["dollar"]),
         (r"identifier=E\\F,A\|B", ["back", "pipe"]),
         ("name:exact=Smith", ["plain"]),
-        ("name=smith&name=jones", []),
+        ("name=smith&name=jones", ["comma"]),  # a further word of the family name
         ("name=smith&name:contains=jones", ["comma"]),
         ("name=%53mith", ["comma", "plain"]),
         ("name=smith,%20+jones", ["comma", "plain"]),
