@@ -13,7 +13,7 @@ from resources.fhirpath.functions.registry import function
 from resources.fhirpath.model import is_type, kind_of, resource_kind
 from resources.fhirpath.ports import PORTS
 from resources.fhirpath.typetests import contained_by_id, reference_type
-from resources.fhirpath.values import UCUM, Item, Items, Json, Node, Typed, step
+from resources.fhirpath.values import UCUM, Item, Items, Json, Node, Typed, step, system
 
 _STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
 _CONSTANTS = {"sct": "http://snomed.info/sct", "loinc": "http://loinc.org", "ucum": UCUM}
@@ -74,7 +74,7 @@ def _has_value(env: Environment, items: Items) -> Items:
 @function("getValue")
 def _get_value(env: Environment, items: Items) -> Items:
     value = _primitive_value(items[0]) if len(items) == 1 else None
-    return [] if value is None else [value]
+    return [] if value is None else [system(items[0])]
 
 
 def _primitive_value(item: Item) -> Any:
@@ -189,7 +189,10 @@ def _html_checks(env: Environment, items: Items) -> Items:
     """Return whether every narrative of the input holds allowed XHTML only (invariant txt-1)."""
     if PORTS.html_problem is None:
         raise evaluation_error("htmlChecks() needs the narrative checker, which is not registered")
-    return [all(not PORTS.html_problem(_value(item)) for item in items)] if items else []
+    texts = [_value(item) for item in items]
+    if not all(isinstance(text, str) for text in texts):
+        raise evaluation_error("htmlChecks() takes XHTML, such as text.div")
+    return [all(not PORTS.html_problem(text) for text in texts)] if texts else []
 
 
 @function("checkModifiers", 0, 32)

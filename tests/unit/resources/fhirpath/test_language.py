@@ -187,6 +187,17 @@ def test_the_narrative_port_answers_html_checks(monkeypatch: pytest.MonkeyPatch)
     assert _evaluate("text.div.htmlChecks()", resource) == [True]
     resource["text"]["div"] = "<div><script/></div>"
     assert _evaluate("text.div.htmlChecks()", resource) == [False]
+    for expression in ("htmlChecks()", "text.htmlChecks()", "1.htmlChecks()"):
+        with pytest.raises(FhirError, match="takes XHTML"):
+            _evaluate(expression, resource)
+
+
+def test_get_value_is_a_value_of_the_system() -> None:
+    resource = patient(birthDate="1974-12-25", active=True)
+    assert _evaluate("birthDate.getValue() is System.Date", resource) == [True]
+    assert _evaluate("birthDate.getValue() < @2000-01-01", resource) == [True]
+    assert _evaluate("active.getValue()", resource) == [True]
+    assert _evaluate("name.getValue()", resource) == []
 
 
 @pytest.mark.parametrize("number", ["9" * 61, "2147483649", "1." + "0" * 60])
