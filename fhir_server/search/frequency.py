@@ -32,6 +32,10 @@ class Frequencies:
         self.rows = 0.0
         self._read_at = -REFRESH_S
 
+    def forget(self) -> None:
+        """Forget all, so that the next search reads the statistics of the database that it asks."""
+        self.share, self.posted, self.rows, self._read_at = {}, {}, 0.0, -REFRESH_S
+
     async def refresh(self, conn: AsyncConnection[Any]) -> None:
         """Read the statistics anew if they are old."""
         now = time.monotonic()
@@ -54,6 +58,15 @@ class Frequencies:
             return guess
         share = sum(self.share.get(token, 0.0) for token in tokens)
         return share * share * self.rows >= page
+
+    def filed(self, ranges: Sequence[tuple[int, int]]) -> float:
+        """Return the share of all resources that has posting keys within `ranges`, as far as these are common."""
+        return sum(
+            self.posted.get(lo, 0.0)
+            if lo == hi
+            else sum(share for key, share in self.posted.items() if lo <= key <= hi)
+            for lo, hi in ranges
+        )
 
     def rarer(self, tokens: Sequence[int], key: int) -> bool:
         """Whether `tokens` are in far fewer rows than a posting key that is known to be common."""

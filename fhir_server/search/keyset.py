@@ -15,7 +15,7 @@ from fhir_server.search.params import text
 from fhir_server.search.query import Query
 from fhir_server.search.run import COLUMNS, WIDTH, run
 from fhir_server.search.sql import Sql, Test, all_of
-from fhir_server.search.weigh import BY_DATE, BY_UPDATE, single, weighed
+from fhir_server.search.weigh import BY_DATE, BY_UPDATE, weighed
 from fhir_server.storage.rows import MISSING_DATE, Row
 from resources.outcome import FhirError
 
@@ -37,12 +37,11 @@ async def rows(
         if len(found) > query.count:
             return "sort", found
     free = not sort or (cursor is not None and cursor.order != "sort")
-    rows = plan.source(sql, query.types, tests, dated=dated, free=free)
+    asked: plan.Order = "free" if free else "type" if _by_update(query) else ""
+    rows = plan.source(sql, query.types, tests, dated=dated, order=asked)
     order = cursor.order if cursor else "sort" if sort else rows.order
     ranked = _score(sql, query) if any(key.param.place == "score" for key in sort) else ""
-    wanted = (
-        _natural(rows, order) if order != "sort" else keys(sort, "r", rows.d0, ranked, walked=rows.walked)
-    )
+    wanted = _natural(query, rows, order) if order != "sort" else _sorted(query, rows, ranked)
     place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
     return order, await _fetch(conn, sql, query, rows, wanted, place, backward)
 
@@ -54,14 +53,15 @@ async def _latest(
 
     A code in a fifth of all rows fills a page soon; one that nobody uses any more does not, and is looked up instead.
     """
-    key = next((key for key in map(single, tests) if key is not None), None)
+    shares = [FREQUENCIES.filed(test.postings) for test in tests if test.postings]
     most = FREQUENCIES.worth(query.count + 1)
-    if key is None or FREQUENCIES.posted.get(key, 0.0) * most < query.count + 1:
+    settled = any(test.patients or test.rank <= plan.FEW for test in tests)
+    if settled or not shares or min(shares) * most < query.count + 1:
         return []
     sql = Sql()
     place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
-    wanted = keys(query.sort, "r", "r.d0")
-    walk = plan.source(sql, query.types, (), free=False)
+    walk = plan.source(sql, query.types, (), order="type")
+    wanted = _sorted(query, walk)
     walk.conditions.append("r.version > 0")
     if place is not None:
         walk.conditions.append(beyond(sql, wanted, "r.rid", place, backward))
@@ -79,14 +79,24 @@ def _score(sql: Sql, query: Query) -> str:
     return text.score(sql, query.words, "r") if query.words else ""
 
 
-def _natural(rows: plan.Source, order: str) -> list[Key]:
+def _sorted(query: Query, rows: plan.Source, ranked: str = "") -> list[Key]:
+    found = keys(query.sort, "r", rows.d0, ranked, walked=rows.walked)
+    return [*_type_first(query, found[0].descending), *found] if _by_update(query) else found
+
+
+def _type_first(query: Query, descending: bool) -> list[Key]:
+    """Return the type as the first key of an order by last update, which there is an index for, too, of all types."""
+    return [Key("r.type", descending, "smallint", False)] if len(query.types) == 1 else []
+
+
+def _natural(query: Query, rows: plan.Source, order: str) -> list[Key]:
     date = Key(rows.d0, False, "bigint", False)
     latest = Key(rows.d0, True, "bigint", False)
     patient = Key(rows.pid, False, "bigint", False)
     kind = Key("r.type", False, "smallint", False)
     return {
-        "u": [Key("r.updated", False, "timestamptz", False)],
-        "u-": [Key("r.updated", True, "timestamptz", False)],
+        "u": [*_type_first(query, False), Key("r.updated", False, "timestamptz", False)],
+        "u-": [*_type_first(query, True), Key("r.updated", True, "timestamptz", False)],
         "pid": [patient, date],
         "d0": [date],
         "d0-": [latest],

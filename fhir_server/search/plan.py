@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from fhir_server.search.frequency import FREQUENCIES
 from fhir_server.search.param import Param, Part
@@ -53,6 +54,7 @@ PAGE_GUESS = 1_000
 MANY_KEYS = 16
 """From so many posting keys on, those of one patient are looked up, not compared with each row's."""
 
+Order = Literal["", "free", "type"]
 Types = str | tuple[str, ...]
 """The resource type that rows must be of, or several, of which each will do."""
 
@@ -95,12 +97,12 @@ def source(
     *,
     row: bool = True,
     dated: bool = False,
-    free: bool = False,
+    order: Order = "",
 ) -> Source:
     """Return where the rows of `types` that pass `tests` come from.
 
-    Shape:  without `row` only their numbers matter; `dated` says that they are wanted in order of date, `free` in the
-            one that costs nothing
+    Shape:  without `row` only their numbers matter; `dated` says that they are wanted in order of date, `order` that
+            they are in the one that costs nothing (free) or in one that starts with the type
     """
     tests = flat(tests)
     patients = next((test for test in tests if test.patients), None)
@@ -134,7 +136,7 @@ def source(
     elif best is not None:
         found, used = _by_rank(sql, types, best), [best]
     else:
-        found, used = _by_type(types, tests, free), []
+        found, used = _by_type(types, tests, order), []
     if found.order in _BY_DATE:
         found.conditions += [bound for test in tests if test.bounds for bound in test.bounds(sql, found.d0)]
     rest = [test.where(sql, "r") for test in tests if test not in used]
@@ -186,15 +188,16 @@ def _typed(types: Types) -> list[str]:
     return [] if len(listed) == len(definitions().resource_types) else [of_types("r", listed)]
 
 
-def _by_type(types: Types, tests: Sequence[Test], free: bool) -> Source:
+def _by_type(types: Types, tests: Sequence[Test], order: Order) -> Source:
     found = Source("resource r", [*_typed(types), "r.live"], walked=True)
     dated = next((("d0-" if t.newest else "d0") for t in tests if t.newest is not None), "")
     updated = next((("u-" if t.recent else "u") for t in tests if t.recent is not None), "")
     found.order = (_only(types) and dated) or updated or "type"
     if updated:
         found.conditions.append("r.version > 0")
-    if found.order == "type" and free and _only(types):
-        # said so that the order by type keeps the planner from walking the rows of all types by number
+    by_type = order == "type" or (order == "free" and found.order in ("type", "u", "u-"))
+    if by_type and _only(types):
+        # said so that the order by type keeps the planner from walking the rows of all types
         number = type_number(_only(types))
         found.conditions[0] = f"r.type BETWEEN {number} AND {number}"
     return found

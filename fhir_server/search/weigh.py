@@ -49,14 +49,9 @@ def _sure(test: Test) -> bool:
 
 def _rare(test: Test) -> bool:
     """Whether a test asks for one posting key that is known to be in few rows."""
-    key = single(test)
-    return bool(FREQUENCIES.posted) and key is not None and key not in FREQUENCIES.posted
-
-
-def single(test: Test) -> int | None:
-    """Return the posting key that a test asks for, None unless it is one alone."""
     keys = test.postings
-    return keys[0][0] if len(keys) == 1 and keys[0][0] == keys[0][1] else None
+    one = len(keys) == 1 and keys[0][0] == keys[0][1]
+    return one and bool(FREQUENCIES.posted) and keys[0][0] not in FREQUENCIES.posted
 
 
 def _filter(test: Test) -> Test:
