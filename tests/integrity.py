@@ -156,7 +156,7 @@ class _Check:
         """Return (row number, local id) of each contained resource, in the order of the resource."""
         left = list(self.stored.contained.get(row.rid, []))
         self.containers.add(row.rid)
-        found = []
+        found: list[tuple[int, str]] = []
         for one in rows.contained:
             fits = [each for each in left if self._fits(each, one)]
             if not fits:
@@ -188,7 +188,7 @@ class _Check:
 
     def _add(self, rid: int, rows: IndexRows, inside: Mapping[str, int]) -> None:
         """Expect the rows of one resource."""
-        groups = {
+        groups: dict[str, list[Any]] = {
             "edge": [(param, self._rid(kind, id_, inside)) for param, kind, id_ in rows.edges],
             "idx_string": rows.strings,
             "idx_date": rows.dates,

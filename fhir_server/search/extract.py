@@ -65,7 +65,7 @@ def _as_stored(resource: dict[str, Any]) -> dict[str, Any]:
         return resource
     meta = {key: value for key, value in resource["meta"].items() if key not in ("versionId", "lastUpdated")}
     rest = {key: value for key, value in resource.items() if key not in ("resourceType", "id", "meta")}
-    first = {key: resource[key] for key in ("resourceType", "id") if key in resource}
+    first: dict[str, Any] = {key: resource[key] for key in ("resourceType", "id") if key in resource}
     return {**first, "meta": meta, **rest} if meta else {**first, **rest}
 
 

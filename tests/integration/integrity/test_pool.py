@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -39,9 +38,7 @@ async def test_twenty_transactions_share_a_small_pool(fresh_database_url: str, s
     maker = Maker(size)
     async with client(fresh_database_url, pool_size=size, pool_timeout_s=5) as web:
         web.timeout = 60
-        begin = time.monotonic()
         sent = [web.post("", json=demanding(maker, number, 40)) for number in range(20)]
         answers = await asyncio.gather(*sent)
-        print(time.monotonic() - begin)
         assert [answer.status_code for answer in answers] == [200] * 20
     assert await differences(fresh_database_url) == []
