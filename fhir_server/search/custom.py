@@ -36,10 +36,12 @@ Row = tuple[int, str, SearchParam | None]
 
 
 class Stored:
-    """What this process has read: by row number, and {number of a parameter: percent} of what is not indexed yet."""
+    """What this process has read: by row number, {number of a parameter: percent} of what is not indexed yet, and
+    the percentage of an upgrade (None: all resources have the index rows of this version)."""
 
     rows: ClassVar[dict[int, Row]] = {}
     pending: ClassVar[dict[int, int]] = {}
+    upgrade: ClassVar[int | None] = None
 
 
 async def refresh(conn: AsyncConnection[Any]) -> bool:
@@ -48,7 +50,7 @@ async def refresh(conn: AsyncConnection[Any]) -> bool:
     changed = epoch != Epoch.value
     if changed:
         await _read(conn)
-    if changed or Stored.pending:
+    if changed or Stored.pending or Stored.upgrade is not None:
         await _read_progress(conn)
     return changed
 
@@ -62,7 +64,7 @@ async def before_writing(session: Session, types: Iterable[str]) -> None:
 
 def forget() -> None:
     """Serve the official parameters alone, as a process that has read nothing yet."""
-    Stored.rows, Stored.pending = {}, {}
+    Stored.rows, Stored.pending, Stored.upgrade = {}, {}, None
     install(0, {})
 
 
@@ -127,6 +129,7 @@ def _depends(own: SearchParam) -> bool:
 
 
 async def _read_progress(conn: AsyncConnection[Any]) -> None:
+    Stored.upgrade = await parameters.upgrading(conn)
     ready, progress = await parameters.progress(conn)
     Stored.pending = {param.id: progress.get(param.id, 0) for _, param in stored() if param.id not in ready}
 
@@ -199,7 +202,7 @@ async def read(session: Session, parse: Callable[[], T], *, strict: bool) -> T:
     if found is None:
         assert error is not None
         raise error
-    found.issues += _unfinished(taken, strict)
+    found.issues += [*_unfinished(taken, strict), *_upgrading()]
     return found
 
 
@@ -226,3 +229,14 @@ def _unfinished(taken: dict[int, Param], strict: bool) -> list[Issue]:
         )
         for param, percent in found
     ]
+
+
+def _upgrading() -> list[Issue]:
+    """Return a warning while the resources from before an upgrade lack some of the rows that searches look at."""
+    if Stored.upgrade is None:
+        return []
+    text = (
+        f"After an upgrade the index is not complete ({Stored.upgrade} % done): what this version newly searches by"
+        " is not found in all older resources"
+    )
+    return [Issue("incomplete", text, (), "warning")]

@@ -44,3 +44,20 @@ async def progress(conn: AsyncConnection[Any]) -> tuple[set[int], dict[int, int]
     return {param for param, _, ready in rows if ready}, {
         param: percent for param, percent, ready in rows if not ready
     }
+
+
+_UPGRADE = """
+SELECT CASE WHEN u.total > 0 THEN LEAST(99, u.done * 100 / u.total)::int ELSE 0 END FROM reindex_job u
+WHERE u.why = 'upgrade' AND u.state <> 'done' AND NOT EXISTS (
+    SELECT FROM reindex_job d WHERE d.state = 'done' AND d.types = '{}' AND d.created >= u.created)
+LIMIT 1
+"""
+
+
+async def upgrading(conn: AsyncConnection[Any]) -> int | None:
+    """Return the percentage of resources that have the rows of this version; None where all have.
+
+    Shape:  the job of an upgrade counts until it, or one of all types that came later, is done
+    """
+    row = await (await conn.execute(_UPGRADE)).fetchone()
+    return row[0] if row is not None else None

@@ -224,6 +224,32 @@ async def test_a_job_for_everything_is_queued_where_older_rows_are(session: Sess
     assert row == (8,)
 
 
+async def test_searches_say_so_until_an_upgrade_has_indexed_everything(session: Session) -> None:
+    """Also where its job was cancelled; a later job for all types makes it good."""
+    await put(session, patient("p", "x"))
+
+    async def said() -> list[str]:
+        async with session.connection() as conn:
+            custom.forget()
+            await custom.refresh(conn)
+        page = await find(session, "Patient", [("name", "x")], base="http://example.org/fhir", strict=True)
+        return [one.code for one in page.issues]
+
+    assert await said() == []
+    async with session.connection() as conn:
+        await jobs.create(conn, "upgrade", "upgrade", [])
+    assert await said() == ["incomplete"]
+    async with session.connection() as conn:
+        await conn.execute("UPDATE reindex_job SET state = 'cancelled'")
+        await jobs.create(conn, "some", "requested", [1])
+    await finish(session)
+    assert await said() == ["incomplete"]
+    async with session.connection() as conn:
+        await jobs.create(conn, "all", "requested", [])
+    await finish(session)
+    assert await said() == []
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_writers_during_a_reindex_lose_nothing_and_leave_nothing_behind(
     session: Session, fresh_database_url: str, seed: int
