@@ -170,7 +170,8 @@ class World:
         if key.partition("/")[0] not in parameter.targets and "#" not in key:
             return False  # by its definition the parameter leads elsewhere, whatever some example says
         return any(
-            key in self.targets(other, parameter) and self.passes(other, rest, text)
+            key in (*self.targets(other, parameter), *self._inside(other, parameter))
+            and self.passes(other, rest, text)
             for other in self.keys(kind)
         )
 
