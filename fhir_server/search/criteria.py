@@ -26,6 +26,7 @@ from fhir_server.search.params import (
 from fhir_server.search.registry import REFUSED_CODES, Param, TypeSearch, registry
 from fhir_server.search.sql import Sql, Test, negated, never
 from fhir_server.search.values import split, unescape
+from fhir_server.storage.rows import MISSING_DATE
 from resources.definitions import definitions
 from resources.outcome import FhirError
 
@@ -160,6 +161,8 @@ def _missing(param: Param, value: str) -> Test:
         ", ".join(map(str, param.ids)) if param.narrowed else ", ".join(str(part.id) for part in param.parts)
     )
     present = Test(lambda _sql, row: f"{row}.present && ARRAY[{ids}]::int[]")
+    if value == "true" and param.place == "main":
+        return replace(negated(present), newest=False, bounds=lambda _sql, d0: [f"{d0} = {MISSING_DATE}"])
     return negated(present) if value == "true" else present
 
 
