@@ -104,11 +104,20 @@ async def link(
     wanted = {key for _, prepared in pairs for rows in _all_rows(prepared.rows) for key in _mentioned(rows)}
     known = await store.identities.resolve(wanted.difference(own))
     known.update(own)
-    for write, _ in pairs:
+    for write, prepared in pairs:
         await _settle_all(store.identities, write, known, conn)
+        if "search" in write.epochs:
+            write.neutral = _changes_nothing(write, prepared)
     labels = [label for _, prepared in pairs for rows in _all_rows(prepared.rows) for label in rows.labels]
     await store.labels.keep(labels, conn)
     return known
+
+
+def _changes_nothing(write: Write, prepared: Prepared) -> bool:
+    """Whether a SearchParameter goes on to mean what it meant, so that nothing has to be indexed anew."""
+    old = write.old.tail if write.old is not None else None
+    before = content(write.type, write.id, old) if old is not None else None
+    return custom.same(before, content(write.type, write.id, prepared.tail))
 
 
 def _all_rows(rows: IndexRows) -> list[IndexRows]:

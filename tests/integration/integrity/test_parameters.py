@@ -11,6 +11,7 @@ import pytest
 
 from fhir_server.changes import reindex
 from fhir_server.search import custom
+from fhir_server.storage import binary, epochs
 from tests.integration.integrity.resources import Json, Maker
 from tests.integration.reindex.test_custom_parameters import parameter
 from tests.integration.web import client
@@ -63,6 +64,7 @@ async def web(fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Async
 async def idle(url: str) -> None:
     """Return once every parameter is indexed and no job is left."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        binary.register(conn.adapters)
         for _ in range(600):
             await custom.refresh(conn)
             cursor = await conn.execute(
@@ -142,3 +144,29 @@ async def test_what_storage_says_of_a_version_cannot_be_indexed(
 ) -> None:
     answer = await web.put("SearchParameter/lu", json=parameter("lu", "token", expression))
     assert answer.status_code == 422 and "storage's own" in answer.text
+
+
+async def epoch(url: str) -> int:
+    """Return the epoch of search."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        return await epochs.current(conn, "search")
+
+
+@pytest.mark.parametrize("bundled", [False, True])
+async def test_a_parameter_that_is_stored_again_as_it_was_disturbs_nobody(
+    web: httpx.AsyncClient, fresh_database_url: str, bundled: bool
+) -> None:
+    async def put(resource: Json) -> int:
+        request = {"method": "PUT", "url": f"SearchParameter/{resource['id']}"}
+        bundle = {"resourceType": "Bundle", "type": "transaction"}
+        bundle["entry"] = [{"resource": resource, "request": request}]
+        answer = await (web.post("", json=bundle) if bundled else web.put(request["url"], json=resource))
+        assert answer.is_success, answer.text
+        return await epoch(fresh_database_url)
+
+    town, name, _ = VARIANTS["city2"]
+    first = await put(town)
+    assert await put(town | {"publisher": "Somebody"}) == first
+    assert await put(parameter("other", "string", "Location.name", "Location", status="draft")) == first
+    assert await put(name) == first + 1
+    assert await put(name | {"status": "retired"}) == first + 2
