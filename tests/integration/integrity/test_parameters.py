@@ -158,8 +158,8 @@ async def test_a_parameter_that_is_stored_again_as_it_was_disturbs_nobody(
 ) -> None:
     async def put(resource: Json) -> int:
         request = {"method": "PUT", "url": f"SearchParameter/{resource['id']}"}
-        bundle = {"resourceType": "Bundle", "type": "transaction"}
-        bundle["entry"] = [{"resource": resource, "request": request}]
+        entries = [{"resource": resource, "request": request}]
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
         answer = await (web.post("", json=bundle) if bundled else web.put(request["url"], json=resource))
         assert answer.is_success, answer.text
         return await epoch(fresh_database_url)
