@@ -86,7 +86,9 @@ def read(known: TypeSearch, name: str, value: str) -> Test | None:
     if name.startswith("_has:"):
         return _has(known, name, value)
     head, dot, rest = name.partition(".")
-    code, _, modifier = head.partition(":")
+    code, colon, modifier = head.partition(":")
+    if colon and not modifier:
+        raise FhirError(400, "not-supported", f"'{name[:100]}' has no modifier behind its ':'")
     if code in EXPRESSIONS:
         if name != code:
             raise FhirError(400, "not-supported", f"'{code}' takes no modifier and no chain ('{name[:100]}')")

@@ -194,6 +194,9 @@ async def test_modifiers_match(world: Asker, query: str, expected: str) -> None:
         ("Patient?name:text=x", ":exact"),
         ("Observation?code:exact=x", ":not-in"),
         ("Observation?value-quantity:missing=maybe", "true or false"),
+        ("Patient?name:=a", "no modifier behind"),
+        ("Observation?subject:.name=a", "no modifier behind"),
+        ("Patient?_has:Observation:patient:code:=a", "no modifier behind"),
     ],
 )
 async def test_modifiers_that_do_not_fit_are_refused_by_name(world: Asker, query: str, named: str) -> None:
