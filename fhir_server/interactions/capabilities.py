@@ -178,9 +178,7 @@ def _common_params() -> list[dict[str, Any]]:
 def served(type_name: str) -> list[Param]:
     """Return the search parameters of a type that are answered, by code; those refused by name are left out."""
     params = registry(type_name).params
-    return [
-        params[code] for code in sorted(params) if params[code].place != "refused" or code in EXPRESSIONS
-    ]
+    return [params[code] for code in sorted(params) if params[code].place != "refused" or code in EXPRESSIONS]
 
 
 @lru_cache(2)

@@ -105,38 +105,7 @@ def source(
             they are in the one that costs nothing (free) or in one that starts with the type
     """
     tests = flat(tests)
-    patients = next((test for test in tests if test.patients), None)
-    post = next(
-        (test for test in tests if len(test.postings) == 1 and test.postings[0][0] == test.postings[0][1]),
-        None,
-    )
-    best = min((test for test in tests if _leads(test)), key=lambda test: test.rank, default=None)
-    several = next(
-        (test for test in tests if patients and patients.patients and _many_of_one(test, patients.patients)),
-        None,
-    )
-    used: list[Test | None]
-    rarer = next((test for test in tests if not patients and _rarer(test, post)), None)
-    if best is not None and best.rank <= FEW:
-        found, used = _by_rank(sql, types, best), [best]
-    elif rarer is not None:
-        found, used = _by_rank(sql, types, rarer), [rarer]
-    elif patients is not None and post is not None:
-        found, used = _by_posting(sql, post, patients.patients), [patients, post]
-    elif patients is not None and several is not None and patients.patients is not None:
-        found, used = _by_patient_and_keys(sql, types, several, patients.patients), [patients, several]
-    elif patients is not None and patients.patients is not None:
-        found, used = _by_patient(sql, types, patients.patients), [patients]
-    elif best is not None and best.rank <= _ARRAYS:
-        found, used = _by_rank(sql, types, best), [best]
-    elif post is not None:
-        found, used = _by_posting(sql, post, None), [post]
-    elif best is not None and dated and best.postings and best.rank == SEVERAL_KEYS:
-        found, used = _by_keys(sql, best), [best]
-    elif best is not None:
-        found, used = _by_rank(sql, types, best), [best]
-    else:
-        found, used = _by_type(types, tests, order), []
+    found, used = _chosen(sql, types, tests, dated=dated, order=order)
     if found.order in _BY_DATE:
         found.conditions += [bound for test in tests if test.bounds for bound in test.bounds(sql, found.d0)]
     rest = [test.where(sql, "r") for test in tests if test not in used]
@@ -147,6 +116,48 @@ def source(
         rest.append(LIVE)
     found.conditions += rest
     return found
+
+
+def _chosen(
+    sql: Sql, types: Types, tests: Sequence[Test], *, dated: bool, order: Order
+) -> tuple[Source, Sequence[Test]]:
+    """Return where the rows come from, and the tests that they pass by coming from there."""
+    best = min((test for test in tests if _leads(test)), key=lambda test: test.rank, default=None)
+    if best is not None and best.rank <= FEW:
+        return _by_rank(sql, types, best), [best]
+    post = next((test for test in tests if len(test.postings) == 1 and _exact(test)), None)
+    owned = next((test for test in tests if test.patients), None)
+    if owned is not None:
+        return _within_patients(sql, types, tests, owned, post)
+    rarer = next((test for test in tests if _rarer(test, post)), None)
+    if rarer is not None:
+        return _by_rank(sql, types, rarer), [rarer]
+    if post is not None and (best is None or best.rank > _ARRAYS):
+        return _by_posting(sql, post, None), [post]
+    if best is None:
+        return _by_type(types, tests, order), []
+    if dated and best.postings and best.rank == SEVERAL_KEYS:
+        return _by_keys(sql, best), [best]
+    return _by_rank(sql, types, best), [best]
+
+
+def _within_patients(
+    sql: Sql, types: Types, tests: Sequence[Test], owned: Test, post: Test | None
+) -> tuple[Source, Sequence[Test]]:
+    """Return where the rows of patients come from, and the tests that they pass by coming from there."""
+    patients = owned.patients
+    assert patients is not None
+    if post is not None:
+        return _by_posting(sql, post, patients), [owned, post]
+    several = next((test for test in tests if _many_of_one(test, patients)), None)
+    if several is not None:
+        return _by_patient_and_keys(sql, types, several, patients), [owned, several]
+    return _by_patient(sql, types, patients), [owned]
+
+
+def _exact(test: Test) -> bool:
+    """Whether each posting of a test is one key, not a range of them."""
+    return all(lo == hi for lo, hi in test.postings)
 
 
 def lead(test: Test) -> int | None:
@@ -228,7 +239,7 @@ def _by_posting(sql: Sql, test: Test, patients: Patients | None) -> Source:
 
 def _many_of_one(test: Test, patients: Patients) -> bool:
     """Whether a test asks for so many posting keys of one patient that the index should find them, not a filter."""
-    return patients.one and len(test.postings) >= MANY_KEYS and all(lo == hi for lo, hi in test.postings)
+    return patients.one and len(test.postings) >= MANY_KEYS and _exact(test)
 
 
 def _by_patient_and_keys(sql: Sql, types: Types, test: Test, patients: Patients) -> Source:
@@ -239,7 +250,7 @@ def _by_patient_and_keys(sql: Sql, types: Types, test: Test, patients: Patients)
 
 
 def _by_keys(sql: Sql, test: Test) -> Source:
-    if all(lo == hi for lo, hi in test.postings):
+    if _exact(test):
         keys = f"WITH k(h) AS (SELECT unnest({sql.bigs([lo for lo, _ in test.postings])}))"
         return Source("posting p", ["p.h = k.h"], "p.rid", "p.d0", "p.pid", "d0", "p.rid", keys)
     lows, highs = ([pair[end] for pair in test.postings] for end in (0, 1))

@@ -35,7 +35,11 @@ def test_a_parameter_that_one_type_lacks_is_none_of_theirs() -> None:
 def test_a_search_of_one_type_says_the_same_as_ever() -> None:
     for types in ("Patient", ("Patient",)):
         rows = plan.source(Sql(), types, [])
-        assert (rows.tables, rows.conditions, rows.order) == ("resource r", ["r.type = 102", "r.live"], "type")
+        assert (rows.tables, rows.conditions, rows.order) == (
+            "resource r",
+            ["r.type = 102", "r.live"],
+            "type",
+        )
 
 
 def test_several_types_come_one_after_the_other_and_all_types_without_a_condition() -> None:
