@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from fhir_server import background
+from fhir_server.changes.ids import new_id
 from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.operations import lookup
@@ -22,6 +23,7 @@ from fhir_server.rest.page import elsewhere, home
 from fhir_server.rest.server import FhirServer, sample
 from fhir_server.search.context import configure
 from fhir_server.settings import Settings
+from fhir_server.storage import jobs
 from fhir_server.storage.store import Store
 from fhir_server.version import NAME, VERSION
 from resources import fhirpath
@@ -114,6 +116,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     definitions()
     server.store = await _open(server.settings)
     _configure_search(server.settings, server.store)
+    async with server.store.transaction() as conn:
+        await jobs.in_zone(conn, new_id(), server.settings.time_zone)
     gc.freeze()
     sampler = asyncio.create_task(sample(server))
     try:

@@ -158,7 +158,8 @@ class Settings(BaseSettings):
 
     # Meaning
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
-        default="UTC", description="IANA time zone of dates that come without one, in data and in searches."
+        default="UTC",
+        description="IANA time zone of dates that come without one, in data and in searches. A change indexes anew.",
     )
 
     # Folders

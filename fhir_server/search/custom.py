@@ -37,7 +37,7 @@ Row = tuple[int, str, SearchParam | None]
 
 class Stored:
     """What this process has read: by row number, {number of a parameter: percent} of what is not indexed yet, and
-    the percentage of an upgrade (None: all resources have the index rows of this version)."""
+    the percentage of an upgrade (None: all resources have the index rows of this version and time zone)."""
 
     rows: ClassVar[dict[int, Row]] = {}
     pending: ClassVar[dict[int, int]] = {}
@@ -232,11 +232,11 @@ def _unfinished(taken: dict[int, Param], strict: bool) -> list[Issue]:
 
 
 def _upgrading() -> list[Issue]:
-    """Return a warning while the resources from before an upgrade lack some of the rows that searches look at."""
+    """Return a warning while older resources lack some of the rows that searches look at."""
     if Stored.upgrade is None:
         return []
     text = (
-        f"After an upgrade the index is not complete ({Stored.upgrade} % done): what this version newly searches by"
-        " is not found in all older resources"
+        f"After an upgrade, or for another time zone, resources are indexed anew ({Stored.upgrade} % done): what"
+        " is new is not found in all of them"
     )
     return [Issue("incomplete", text, (), "warning")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -94,6 +95,20 @@ async def create(
     row = await (await conn.execute(statement, values)).fetchone()
     assert row is not None
     return Job(*row)
+
+
+_IN_ZONE = """
+WITH kept AS (INSERT INTO epoch AS e (name, value) VALUES ('zone', %s)
+    ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value WHERE e.value <> EXCLUDED.value
+    RETURNING xmax <> 0 AS changed)
+INSERT INTO reindex_job (id, why, types) SELECT %s, 'upgrade', '{}' FROM kept WHERE changed RETURNING id
+"""
+
+
+async def in_zone(conn: AsyncConnection[Any], id_: str, zone: str) -> bool:
+    """Remember the time zone that dates are indexed in; return whether it was another, so that a job is queued."""
+    values = (zlib.crc32(zone.encode()), id_)
+    return await (await conn.execute(_IN_ZONE, values)).fetchone() is not None
 
 
 async def get(conn: AsyncConnection[Any], id_: str) -> Job | None:

@@ -5,6 +5,7 @@ Source: http://hl7.org/fhir/R4/search.html, http://hl7.org/fhir/us/core/STU6.1/s
 
 from __future__ import annotations
 
+import asyncio
 import tarfile
 import time
 from typing import Any
@@ -26,6 +27,7 @@ from tests.integration.reindex.test_custom_parameters import (
     put,
     web,  # noqa: F401 - a fixture
 )
+from tests.integration.web import client
 from tests.shared import shared_path
 
 
@@ -194,3 +196,21 @@ async def test_an_expression_that_cannot_be_afforded_costs_its_value_not_the_res
     assert time.monotonic() - before < 5
     assert await ids(web, "Patient?costly:missing=true") in (["p"], [])
     assert await ids(web, "Patient?_id=p") == ["p"]
+
+
+async def test_another_time_zone_is_another_index(fresh_database_url: str) -> None:
+    """Days begin at another moment: until every resource is indexed so, searches say it."""
+    async with client(fresh_database_url) as one:
+        await put(one, person("p", birthDate="1974-12-25"))
+        assert await ids(one, "Patient?birthdate=1974-12-25") == ["p"]
+    async with client(fresh_database_url, time_zone="Asia/Tokyo") as one:
+        deadline, modes = time.monotonic() + 20, ["outcome"]
+        while "match" not in modes:
+            assert time.monotonic() < deadline
+            assert modes == ["outcome"], "nothing is missing without a word"
+            answer = (await one.get("Patient?birthdate=1974-12-25")).json()
+            modes = [entry["search"]["mode"] for entry in answer.get("entry", [])]
+            await asyncio.sleep(0.02)
+    async with client(fresh_database_url, time_zone="Asia/Tokyo") as one:
+        answer = (await one.get("Patient?birthdate=1974-12-25")).json()
+        assert [entry["search"]["mode"] for entry in answer["entry"]] == ["match"], "nothing is left to do"
