@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from tests.conformance.search.rows import LOINC, UCUM
+from tests.conformance.search.rows.making import LOINC, UCUM
 
 Json = dict[str, Any]
 

@@ -5,7 +5,7 @@ Source: http://hl7.org/fhir/R4/search.html (version 4.0.1), the section named wi
 
 from __future__ import annotations
 
-from tests.conformance.search.rows import ACME, ANIMALS, BASE, CLINICAL, LOINC, MRN_TYPE, UCUM
+from tests.conformance.search.rows.making import ACME, ANIMALS, BASE, CLINICAL, LOINC, MRN_TYPE, UCUM
 
 Row = tuple[str, str, str]
 """Section, search, and the ids (without `row-`) of what it finds among the rows."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.search.rows import LOINC, MRN_TYPE, observed, patient
+from tests.conformance.search.rows.making import LOINC, MRN_TYPE, observed, patient
 from tests.conformance.search.server import Server, keys, link, serving
 
 Json = dict[str, Any]
