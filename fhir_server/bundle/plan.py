@@ -22,7 +22,7 @@ from fhir_server.changes.conditions import (
     precondition,
 )
 from fhir_server.changes.ids import new_id
-from fhir_server.changes.patching import current, patched
+from fhir_server.changes.patching import patched
 from fhir_server.changes.prepare import Key, Prepared, link, own_id, prepare
 from fhir_server.exchange import Request, Session
 from fhir_server.search.custom import before_writing
@@ -209,7 +209,7 @@ async def _weigh_old(target: Target, asked: Request) -> None:
     old = target.old
     expect(precondition(asked), old.version if old and old.live else None, target.reference)
     if target.entry.method == "PATCH":
-        target.resource = await patched(current(old, target.reference).json(), asked, target.type)
+        target.resource = await patched(read.there(old, target.reference).json(), asked, target.type)
 
 
 def _rewrite_links(plan: Plan) -> None:

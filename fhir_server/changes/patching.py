@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 from fhir_server.exchange import Request
-from fhir_server.storage.read import Old
 from resources.codec.json import parse_json
 from resources.outcome import FhirError
 from resources.patch import fhirpath_patch, json_patch, xml_patch
@@ -15,15 +14,6 @@ JSON_PATCH = "application/json-patch+json"
 XML_PATCH = "application/xml-patch+xml"
 AT_ONCE_BYTES = 64 * 1024
 """Larger resources are patched in a thread, so that others are answered meanwhile."""
-
-
-def current(old: Old | None, what: str) -> Old:
-    """Return `old` where it has content; raises FhirError 404 or 410."""
-    if old is None or old.version == 0:
-        raise FhirError(404, "not-found", f"{what} is not known here")
-    if not old.live:
-        raise FhirError(410, "deleted", f"{what} was deleted")
-    return old
 
 
 async def patched(content: bytes, request: Request, type_name: str) -> dict[str, Any]:

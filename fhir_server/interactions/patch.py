@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fhir_server.changes import single
 from fhir_server.changes.conditions import criteria, expect, precondition
-from fhir_server.changes.patching import current, patched
+from fhir_server.changes.patching import patched
 from fhir_server.changes.prepare import prepare
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.create import written
 from fhir_server.search.custom import before_writing
+from fhir_server.storage.read import there
 from fhir_server.storage.rows import PATCH
 
 
@@ -24,10 +25,10 @@ async def patch(session: Session, request: Request) -> Result:
             old = await condition.match(session)
         else:
             old = await single.look(session, type_name, id_)
-        there = current(old, what)
-        expect(wanted, there.version, what)
-        prepared = prepare(await patched(there.json(), request, type_name), there.id)
-        row = await single.apply(session, await single.draft(session, prepared, PATCH, there))
+        stored = there(old, what)
+        expect(wanted, stored.version, what)
+        prepared = prepare(await patched(stored.json(), request, type_name), stored.id)
+        row = await single.apply(session, await single.draft(session, prepared, PATCH, stored))
         if row is not None:
             return written(row, 200)
     raise AssertionError("attempts() ends by raising")

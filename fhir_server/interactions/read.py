@@ -7,7 +7,6 @@ from fhir_server.operations.published import definition
 from fhir_server.storage import read as storage
 from fhir_server.storage.rows import Row
 from resources.codec.json import dump_json
-from resources.outcome import FhirError
 
 
 async def read(session: Session, request: Request) -> Result:
@@ -27,8 +26,5 @@ def shown(row: Row | None, what: str) -> Result:
 
     Errors: 404 not-found, 410 deleted (with the ETag of the deletion)
     """
-    if row is None:
-        raise FhirError(404, "not-found", f"{what} is not known here")
-    if not row.live:
-        raise FhirError(410, "deleted", f"{what} was deleted", headers={"ETag": f'W/"{row.version}"'})
-    return Result(200, row.json(), row.version, row.updated)
+    found = storage.there(row, what)
+    return Result(200, found.json(), found.version, found.updated)

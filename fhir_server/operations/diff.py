@@ -45,7 +45,7 @@ async def _versions(session: Session, type_name: str, id_: str, call: Call) -> t
     async with session.connection() as conn:
         latest = await read.current(conn, type_name, id_)
     if latest is None:
-        raise FhirError(404, "not-found", f"There is no {type_name}/{id_}")
+        raise FhirError(404, "not-found", f"{type_name}/{id_} is not known here")
     to = _number(call, "to") or latest.version
     since = _number(call, "from") or to - 1
     if since < 1:
@@ -70,7 +70,7 @@ async def _version(session: Session, type_name: str, id_: str, number: int) -> R
 
 def _with_content(row: Row | None, what: str) -> Row:
     if row is None:
-        raise FhirError(404, "not-found", f"There is no {what}")
+        raise FhirError(404, "not-found", f"{what} is not known here")
     if not row.live:
         raise FhirError(404, "deleted", f"{what} is a deletion and has no content")
     return row
@@ -85,7 +85,7 @@ async def _referred(session: Session, call: Call, name: str) -> Row:
         raise FhirError(400, "value", f"'{text[:100]}' is no reference to a resource of this server", name)
     if found.version is not None:
         if not VERSION.fullmatch(found.version):
-            raise FhirError(404, "not-found", f"There is no {text[:200]}")
+            raise FhirError(404, "not-found", f"{text[:200]} is not known here")
         return await _version(session, found.type, found.id, int(found.version))
     async with session.connection() as conn:
         return _with_content(await read.current(conn, found.type, found.id), text)

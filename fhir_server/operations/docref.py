@@ -42,19 +42,13 @@ async def docref(session: Session, request: Request) -> Result:
     pairs += [(name, str(one.value)) for name in ("_count", "_cursor") for one in call.all(name)]
     page = await find(session, "DocumentReference", pairs, base=request.base, strict=True)
     page.links = [(name, address) for name, address in page.links if name != "self"]
-    own = [(one.name, _shown(one.value)) for one in call.given]
+    own = [(one.name, one.searched) for one in call.given]
     page.links.insert(0, ("self", url(request.base, f"DocumentReference/{NAME}", own)))
     if call.flag("on-demand"):
         page.rows, page.total = [], 0
         text = "This server generates no documents on demand; without 'on-demand' it shows those that exist"
         page.issues.append(Issue("informational", text, (), "information"))
     return Result(200, searchset(page, request.base), kind="bundle")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return f"{value.get('system', '')}|{value.get('code', '')}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _dates(call: Call) -> list[tuple[str, str]]:
@@ -74,7 +68,7 @@ def _dates(call: Call) -> list[tuple[str, str]]:
 
 def _types(call: Call) -> list[tuple[str, str]]:
     """Return the types in scope; without type and dates the summary, newest first."""
-    given = [_shown(one.value) for one in call.all("type")]
+    given = [one.searched for one in call.all("type")]
     if given:
         return [("type", ",".join(given)), ("_sort", "-date")]
     if call.text("start") is None and call.text("end") is None:

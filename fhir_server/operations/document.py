@@ -60,10 +60,7 @@ def _id(request: Request, call: Call) -> str:
         return place.id
     if not given:
         raise FhirError(400, "required", f"{NAME} needs the 'id' of a composition", "id")
-    named = parse_reference(given if "/" in given else f"Composition/{given}", None)
-    local = next((root for root in Context.bases if given.startswith(root)), "")
-    if local:
-        named = parse_reference(given.removeprefix(local))
+    named = _seen_from_here(given if "/" in given else f"Composition/{given}")
     if named.type != "Composition" or named.id is None or named.absolute:
         raise FhirError(400, "not-supported", f"'{given[:200]}' is no composition of this server", "id")
     return named.id
@@ -92,13 +89,14 @@ def _next(found: dict[Key, Row], last: list[Key]) -> list[Key]:
     keys: dict[Key, None] = {}
     for key in last:
         for holder in reference_holders(parse_json(found[key].json())):
-            named = _local(holder["reference"])
+            named = _seen_from_here(holder["reference"])
             if named.type is not None and named.id is not None and named.local:
                 keys[named.type, named.id] = None
     return [key for key in keys if key not in found]
 
 
-def _local(text: str) -> Reference:
+def _seen_from_here(text: str) -> Reference:
+    """Return what a reference says, without any of our own addresses."""
     root = next((base for base in Context.bases if text.startswith(base)), "")
     return parse_reference(text.removeprefix(root))
 

@@ -85,7 +85,7 @@ async def _wanted(conn: AsyncConnection[Any], type_name: str, id_: str, call: Ca
     }
     if not id_:
         return Wanted("Patient", None, **limits)
-    row = await _there(conn, type_name, id_)
+    row = read.there(await read.current(conn, type_name, id_), f"{type_name}/{id_}")
     if type_name == "Group":
         patients = await _patients(conn, row)
         return Wanted("Patient", patients, patients, extra=[row.rid], **limits)
@@ -94,15 +94,6 @@ async def _wanted(conn: AsyncConnection[Any], type_name: str, id_: str, call: Ca
     old = await read.old(conn, type_name, id_)
     patients = [old.pid] if old is not None and old.pid is not None else []
     return Wanted(type_name, [row.rid], patients, **limits)
-
-
-async def _there(conn: AsyncConnection[Any], type_name: str, id_: str) -> Row:
-    row = await read.current(conn, type_name, id_)
-    if row is None:
-        raise FhirError(404, "not-found", f"{type_name}/{id_} is not known here")
-    if not row.live:
-        raise FhirError(410, "deleted", f"{type_name}/{id_} was deleted")
-    return row
 
 
 async def _patients(conn: AsyncConnection[Any], group: Row) -> list[int]:

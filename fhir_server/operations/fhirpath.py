@@ -33,7 +33,8 @@ MOST_CONTEXTS = 1_000
 async def evaluate(session: Session, request: Request) -> Result:
     """Return the Parameters with what the expression finds.
 
-    Errors: 400 for a call without expression or resource, or an expression that cannot be evaluated; 404
+    Errors: 400 for a call without expression or resource, or an expression that cannot be evaluated; 404 or 410
+            where the resource is not there
     """
     call = read_call(request, NAME, KNOWN, checked=False)
     expression = call.text("expression")
@@ -61,9 +62,7 @@ async def _resource(session: Session, request: Request, call: Call) -> dict[str,
         if given is not None:
             raise FhirError(400, "invalid", f"{NAME} on an instance takes no 'resource'", "resource")
         async with session.connection() as conn:
-            row = await read.current(conn, place.type, place.id)
-        if row is None or not row.live:
-            raise FhirError(404, "not-found", f"There is no {place.type}/{place.id}")
+            row = read.there(await read.current(conn, place.type, place.id), f"{place.type}/{place.id}")
         return parse_json(row.json())
     resource = given.value if given is not None else None
     if not isinstance(resource, dict) or not definitions().is_resource(resource.get("resourceType")):

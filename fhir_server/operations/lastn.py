@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -85,15 +84,7 @@ def _given(request: Request) -> tuple[int, list[tuple[str, str]]]:
     if request.body.strip() or request.resource is not None:
         given = read_call(request, NAME, {"max", *registry("Observation").params}).given
     most = Call([one for one in given if one.name == "max"], NAME).whole("max", 1)
-    return most or 1, [(one.name, _text(one.value)) for one in given if one.name != "max"]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict) and "code" in value:
-        return f"{value['system']}|{value['code']}" if "system" in value else str(value["code"])
-    if isinstance(value, dict) and "reference" in value:
-        return str(value["reference"])
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return most or 1, [(one.name, one.searched) for one in given if one.name != "max"]
 
 
 def _require(pairs: Sequence[tuple[str, str]]) -> None:

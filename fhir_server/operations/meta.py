@@ -13,7 +13,6 @@ from psycopg import AsyncRawCursor
 
 from fhir_server.changes import single
 from fhir_server.changes.conditions import expect, precondition
-from fhir_server.changes.patching import current
 from fhir_server.changes.prepare import prepare
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
@@ -40,16 +39,7 @@ async def meta(session: Session, request: Request) -> Result:
         return _answer(await _union(session, place.type))
     async with session.connection() as conn:
         row = await read.current(conn, place.type, place.id)
-    return _answer(_meta_of(_there(row, request)))
-
-
-def _there(row: Row | None, request: Request) -> Row:
-    what = request.path.rpartition("/")[0]
-    if row is None:
-        raise FhirError(404, "not-found", f"{what} is not known here")
-    if not row.live:
-        raise FhirError(410, "deleted", f"{what} was deleted")
-    return row
+    return _answer(_meta_of(read.there(row, f"{place.type}/{place.id}")))
 
 
 def _meta_of(row: Row) -> Json:
@@ -129,10 +119,11 @@ async def _change(
     if given is None or given.type != "Meta":
         raise FhirError(400, "required", f"{name} needs a 'meta' with a valueMeta", "meta")
     place = route(request.method, request.path)
+    what = f"{place.type}/{place.id}"
     wanted = precondition(request)
     async for _ in single.attempts():
-        old = current(await single.look(session, place.type, place.id), f"{place.type}/{place.id}")
-        expect(wanted, old.version, f"{place.type}/{place.id}")
+        old = read.there(await single.look(session, place.type, place.id), what)
+        expect(wanted, old.version, what)
         resource = parse_json(old.json())
         before = resource["meta"]
         resource["meta"] = change(before, given.value)

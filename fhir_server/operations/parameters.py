@@ -29,6 +29,18 @@ class Given(NamedTuple):
     type: str = ""
     parts: tuple[Given, ...] = ()
 
+    @property
+    def searched(self) -> str:
+        """The value as a search parameter says it: a code with its system, a reference by its text."""
+        value = self.value
+        if isinstance(value, dict) and "coding" in value:
+            return ",".join(Given(self.name, one).searched for one in value["coding"])
+        if isinstance(value, dict) and "code" in value:
+            return f"{value['system']}|{value['code']}" if "system" in value else str(value["code"])
+        if isinstance(value, dict) and "reference" in value:
+            return str(value["reference"])
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
 
 class Call:
     """The parameters of one call, each known to the operation."""

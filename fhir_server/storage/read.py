@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 
 from fhir_server.storage.binary import Int2s, Texts
 from fhir_server.storage.rows import Row, type_number
+from resources.outcome import FhirError
+
+R = TypeVar("R", bound=Row)
 
 VERSION = re.compile("[1-9][0-9]{0,8}")
 """The format of our version ids: what can be one of `resource.version`."""
@@ -58,6 +61,18 @@ async def current(conn: AsyncConnection[Any], type_name: str, id_: str) -> Row |
     cursor = await conn.execute(_CURRENT, (type_number(type_name), id_), binary=True)
     found = await cursor.fetchone()
     return Row(*found) if found else None
+
+
+def there(row: R | None, what: str) -> R:
+    """Return `row` where it has content.
+
+    Errors: 404 not-found where there never was one, 410 deleted (with the ETag of the deletion)
+    """
+    if row is None or row.version == 0:
+        raise FhirError(404, "not-found", f"{what} is not known here")
+    if not row.live:
+        raise FhirError(410, "deleted", f"{what} was deleted", headers={"ETag": f'W/"{row.version}"'})
+    return row
 
 
 async def version(conn: AsyncConnection[Any], type_name: str, id_: str, number: int) -> Row | None:

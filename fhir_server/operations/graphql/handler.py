@@ -123,11 +123,7 @@ async def _focus(session: Session, type_name: str, id_: str) -> Obj:
     Errors: 404 not-found, 410 deleted
     """
     async with session.connection() as conn:
-        row = await storage.current(conn, type_name, id_)
-    if row is None:
-        raise FhirError(404, "not-found", f"{type_name}/{id_} is not known here")
-    if not row.live:
-        raise FhirError(410, "deleted", f"{type_name}/{id_} was deleted")
+        row = storage.there(await storage.current(conn, type_name, id_), f"{type_name}/{id_}")
     resource = parse_json(row.json())
     own = (type_name, id_)
     return Obj(type_name, resource, Home(resource, own), own)
