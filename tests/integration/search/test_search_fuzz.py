@@ -213,7 +213,7 @@ def searches(chance: random.Random) -> Iterator[tuple[str, Pairs]]:
 
 async def ask(client: httpx.AsyncClient, way: str, path: str, pairs: Pairs) -> httpx.Response:
     """Return the answer to a search, asked in one of several ways."""
-    text = str(httpx.QueryParams(pairs))
+    text = str(httpx.QueryParams(tuple(pairs)))
     strict = {"Prefer": "handling=strict"}
     if way == "form":
         form = {"Content-Type": "application/x-www-form-urlencoded", **strict}
