@@ -23,7 +23,7 @@ from fhir_server.search.params import (
     token_sets,
     uri,
 )
-from fhir_server.search.registry import REFUSED_CODES, Param, TypeSearch, registry
+from fhir_server.search.registry import Param, TypeSearch, registry
 from fhir_server.search.sql import Sql, Test, negated, never
 from fhir_server.search.values import split, unescape
 from fhir_server.storage.rows import MISSING_DATE
@@ -95,8 +95,6 @@ def read(known: TypeSearch, name: str, value: str) -> Test | None:
         return EXPRESSIONS[code](known, value)
     param = known.params.get(code)
     if param is None:
-        if code in REFUSED_CODES:
-            raise FhirError(400, "not-supported", f"The search parameter '{code}' is not supported yet")
         return None
     if param.place == "refused":
         raise FhirError(

@@ -34,7 +34,7 @@ def parse(path: str, pairs: Sequence[tuple[str, str]], *, strict: bool) -> Query
     """Return the search that `pairs` ask for below `path` (a resource type, or what else `scope_of` understands).
 
     Shape:  pairs with an empty value are left out; with `strict` unknown parameters are errors, else issues
-    Errors: 400 with every problem found: not-supported (modifiers, parameters not built yet), value, invalid; 404
+    Errors: 400 with every problem found: not-supported (modifiers, parameters without a meaning), value, invalid; 404
     """
     query = Query(_scope(path, pairs))
     known = several.known(query.types)

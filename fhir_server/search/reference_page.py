@@ -18,7 +18,7 @@ from fhir_server.search.params.hierarchy import hierarchies
 from fhir_server.search.params.near import DEFAULT_METRES, EARTH_RADIUS
 from fhir_server.search.params.string import MOST_WORDS
 from fhir_server.search.parse import MAX_PARAMETERS, MAX_VALUE, MAX_VALUES
-from fhir_server.search.registry import MAIN_DATE, POSTED, REFUSED_CODES, Param, registry
+from fhir_server.search.registry import MAIN_DATE, POSTED, Param, registry
 from fhir_server.search.scope import COMPARTMENTS
 from fhir_server.search.sorting import MAX_KEYS
 from fhir_server.search.totals import EXACT_UP_TO
@@ -76,8 +76,6 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
 
 `_count`, `_total`, `_summary`, `_format` and `_pretty` may be given once.
-
-Not there yet, refused by name: {", ".join(f"`{code}`" for code in sorted(REFUSED_CODES)) or "nothing"}.
 
 ## `$everything`
 `GET|POST [base]/Patient/1/$everything`, `Patient/$everything`, `Encounter/1/$everything`, `Group/1/$everything` (its active

@@ -72,11 +72,7 @@ MAIN_DATE: dict[str, str] = {
 }
 """The date that a type is sorted by, where it is not the parameter `date`; it must have one value at most."""
 
-UNKNOWN = "this parameter is not supported yet"
 NO_MEANING = "what a parameter of type special means is only defined by R4, for its own"
-
-REFUSED_CODES: frozenset[str] = frozenset()
-"""Parameters that R4 knows and this server refuses by name until they are built."""
 
 _WHOLES = {("HumanName",), ("Address",)}
 """Types whose elements have string parameters of their own."""
@@ -172,8 +168,8 @@ def _read(type_name: str, official: SearchParam) -> Param:
     )
     if code in TEXTS:
         return _with(param, place="text", parts=(Part(param.id, ""),))
-    if code in REFUSED_CODES or (kind == "special" and official.url != NEAR):
-        return _refused(param, UNKNOWN if code in REFUSED_CODES else NO_MEANING)
+    if kind == "special" and official.url != NEAR:
+        return _refused(param, NO_MEANING)
     if kind == "composite":
         return _with(param, place=kind)
     if not official.expression:
@@ -307,7 +303,9 @@ def _place(
 ) -> Param:
     if param.place in ("refused", "composite", "text"):
         return param
-    place = {"token": "token", "uri": "token", "quantity": "number", "special": "position"}.get(param.kind, param.kind)
+    place = {"token": "token", "uri": "token", "quantity": "number", "special": "position"}.get(
+        param.kind, param.kind
+    )
     if param.code in COLUMNS:
         place = "column"
     elif param.code in POSTED.get(param.type, ()):
@@ -334,7 +332,6 @@ __all__ = [
     "COLUMNS",
     "MAIN_DATE",
     "POSTED",
-    "REFUSED_CODES",
     "Param",
     "Part",
     "TypeSearch",

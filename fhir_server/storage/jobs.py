@@ -14,7 +14,6 @@ from fhir_server.storage.binary import Int2s, Int4s, Int8s
 from fhir_server.storage.locks import SPACE
 from fhir_server.storage.read import FOR_WRITE, Old
 
-OPEN = ("queued", "running")
 KEPT = "90 days"
 """How long a job that has ended is remembered."""
 
