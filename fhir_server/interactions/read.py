@@ -14,7 +14,7 @@ async def read(session: Session, request: Request) -> Result:
     type_name, id_ = request.path.split("/")
     async with session.connection() as conn:
         row = await storage.current(conn, type_name, id_)
-    if row is None and type_name == "OperationDefinition":
+    if type_name == "OperationDefinition" and (row is None or not row.live):
         own = definition(id_, request.base)
         if own is not None:
             return Result(200, dump_json(own))

@@ -25,8 +25,6 @@ from resources.references import Reference, parse_reference
 NAME = "$document"
 MOST = 1_000
 """The most resources of one document."""
-NEEDED = 2
-"""The composition and what it refers to itself must be there; further away something may be missing."""
 Key = tuple[str, str]
 
 
@@ -69,30 +67,38 @@ def _id(request: Request, call: Call) -> str:
 async def _closure(session: Session, start: Key) -> list[Row]:
     """Return the row of `start` and of everything it leads to, in the order in which it is met."""
     found: dict[Key, Row] = {}
-    wanted, rounds = [start], 0
+    wanted = needed = [start]
     while wanted:
         async with session.connection() as conn:
             rows = await read.several(conn, wanted)
         there = {key: rows[key] for key in wanted if key in rows and rows[key].live}
-        missing = next((key for key in wanted if key not in there), None)
-        if missing is not None and rounds < NEEDED:
+        missing = next((key for key in needed if key not in there), None)
+        if missing is not None:
             raise FhirError(404, "not-found", f"There is no {'/'.join(missing)}, which the document needs")
         found.update(there)
         if len(found) > MOST:
             raise FhirError(400, "too-costly", f"The document would hold more than {MOST} resources")
-        wanted, rounds = _next(found, list(there)), rounds + 1
+        needed = _content(there[start]) if start in there else []
+        wanted = _next(found, list(there))
     return list(found.values())
+
+
+def _content(composition: Row) -> list[Key]:
+    """Return what the document must hold beside the composition: what it refers to, except other documents."""
+    resource = parse_json(composition.json())
+    return _local({key: value for key, value in resource.items() if key != "relatesTo"})
 
 
 def _next(found: dict[Key, Row], last: list[Key]) -> list[Key]:
     """Return what the resources of the last round refer to and nobody has asked for yet."""
-    keys: dict[Key, None] = {}
-    for key in last:
-        for holder in reference_holders(parse_json(found[key].json())):
-            named = _seen_from_here(holder["reference"])
-            if named.type is not None and named.id is not None and named.local:
-                keys[named.type, named.id] = None
-    return [key for key in keys if key not in found]
+    keys = [one for key in last for one in _local(parse_json(found[key].json()))]
+    return [key for key in dict.fromkeys(keys) if key not in found]
+
+
+def _local(resource: dict[str, Any]) -> list[Key]:
+    """Return the resources of this server that a resource refers to."""
+    named = [_seen_from_here(holder["reference"]) for holder in reference_holders(resource)]
+    return [(one.type, one.id) for one in named if one.type is not None and one.id is not None and one.local]
 
 
 def _seen_from_here(text: str) -> Reference:

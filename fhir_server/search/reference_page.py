@@ -70,7 +70,7 @@ This page is written by `fhir_server/search/reference_page.py` from the tables t
 | `_summary`, `_elements`, `_format`, `_pretty` | as in R4; `_summary=count` counts only; `_summary=text` takes no includes |
 | `_explain` | for operators, off unless the setting `search_explain` is on: `true` adds an outcome with statements, plans and times; not R4 |
 | `_include`, `_revinclude` | `Type:parameter`, `Type:parameter:Target`, `Type:*`, `*`; `:iterate` goes on from what came along; canonicals lead to stored resources by url and version, versioned references to that version; at most {MAX_INCLUDED:,} resources with a page, over {MAX_ROUNDS} references in a row, more is refused |
-| `_list` | the items of a List by its id, or of several; the functional lists (`$current-problems` …) are refused |
+| `_list` | the items of a List by its id, or of several, those marked `deleted` in it too; the functional lists (`$current-problems` …) are refused |
 | `_has` | `_has:Type:reference:parameter`, also nested and chained, up to {MAX_STEPS} references |
 | chains | `reference.parameter`, `reference:Type.parameter`, up to {MAX_STEPS} references; a reference to more than {MAX_CHAIN_TYPES} types with that parameter must name one; canonical references are followed by includes, not by chains and `_has` (a parameter with canonicals alone is refused there) |
 | links | `self`, `first`, `prev`, `next`; a page goes on behind its last row (keyset), so that writers cannot make it lose or repeat a match; its `_cursor` is signed and good for that search only |
@@ -185,7 +185,7 @@ _NOTES = {
     "has the system `urn:iso:std:iso:4217`; pH and other scales that fall as their base rises are compared as written",
     "reference": "`id`, `Type/id`, an absolute address (our own is the same as relative), a canonical with or without "
     "version; a version in a reference does not count; an id alone that resources of several types have is refused",
-    "string": f"prefix, without case, accents and runs of white space; names and addresses in every part, their texts included; a family name also from its second, third … word on, up to the {MOST_WORDS}th; any script; marks that make another letter (voiced kana, virama) count, and so does punctuation",
+    "string": f"prefix, without case, accents and runs of white space; names and addresses in every part, their texts included; a family name also from its second, third … word on, up to the {MOST_WORDS}th; any script; marks that make another letter (voiced kana, virama) count, as do strokes (đ, ø, ł are not d, o, l), and so does punctuation",
     "token": "`code`, `system|code`, `system|`, `|code`; case counts where the code system says so, and in identifiers "
     "and uris; `code` elements have the system of their value set; boolean, uri, string and contact values take no `|`",
     "uri": "the whole address, exactly; a canonical also without its version",

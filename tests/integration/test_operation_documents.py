@@ -57,6 +57,15 @@ async def test_a_document_holds_the_composition_and_all_that_it_leads_to_once(
     assert all(entry["fullUrl"].endswith(name) for entry, name in zip(bundle["entry"], held, strict=True))
 
 
+async def test_a_document_does_not_need_the_documents_it_relates_to(client: httpx.AsyncClient) -> None:
+    await composition(client, "c5")
+    body = (await client.get("Composition/c5")).json()
+    body["relatesTo"] = [{"code": "replaces", "targetReference": {"reference": "Composition/gone"}}]
+    assert (await client.put("Composition/c5", json=body)).status_code == 200
+    bundle = (await client.get("Composition/c5/$document")).json()
+    assert bundle["entry"][0]["resource"]["id"] == "c5"
+
+
 async def test_a_document_is_asked_for_by_id_too_and_stored_on_demand(client: httpx.AsyncClient) -> None:
     await composition(client, "c2")
     assert (await client.get("Composition/$document", params={"id": "c2"})).json()["type"] == "document"

@@ -156,3 +156,6 @@ async def test_operations_of_our_own_are_defined_here(client: httpx.AsyncClient,
     assert (definition["code"], definition["url"]) == (name, listed[name])
     assert len(definition["parameter"]) >= 3
     assert (await client.post("OperationDefinition", json=definition)).status_code == 201
+    await client.put(f"OperationDefinition/{name}", json=definition)
+    await client.delete(f"OperationDefinition/{name}")
+    assert (await client.get(f"OperationDefinition/{name}")).json()["code"] == name
