@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: run the named measurements, or all; docs/performance.md says how to read them."""
+"""`python -m bench [NAME …]`: run the named measurements, or all short ones; docs/performance.md says how to read them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ALL = ("flush", "micro_codec_validate", "micro_fhirpath", "share", "peers", "open_loop")
+LONG = ("growth", "bulk")
+"""Measurements of a quarter of an hour each, run where they are named."""
 
 
 def main(names: list[str]) -> int:
@@ -15,7 +17,7 @@ def main(names: list[str]) -> int:
     failed = 0
     for name in names or ALL:
         if not (HERE / f"{name}.py").exists():
-            print(f"There is no measurement called {name}; there are: {', '.join(ALL)}")
+            print(f"There is no measurement called {name}; there are: {', '.join(ALL + LONG)}")
             return 2
         print(f"\n=== {name}", flush=True)
         failed += (
