@@ -24,6 +24,7 @@ from fhir_server.search.context import Context
 from fhir_server.search.hashing import is_case_sensitive
 from fhir_server.search.params import uri
 from fhir_server.search.registry import registry
+from fhir_server.search.run import COLUMNS
 from fhir_server.search.sql import Sql, all_of
 from fhir_server.search.stored import document
 from fhir_server.storage import epochs
@@ -49,7 +50,6 @@ Epoch = tuple[int, str]
 LARGE = 1_000_000
 """Bytes of JSON from which on a resource is read beside the event loop, and so are the sets made of it."""
 
-_COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail"
 _RANK = {"active": 2, "retired": 0}
 
 
@@ -176,7 +176,7 @@ class _Library:
         sql = Sql()
         chosen = [condition(sql), f"r.type = {type_number(type_name)}", plan.LIVE]
         seen = plan.visible(type_name, "r")
-        text = f"SELECT {_COLUMNS} FROM resource r WHERE {all_of([*chosen, seen] if seen else chosen)}"
+        text = f"SELECT {COLUMNS} FROM resource r WHERE {all_of([*chosen, seen] if seen else chosen)}"
         return [Row(*row) for row in await self.run(text, sql)]
 
     async def run(self, text: str, sql: Sql) -> list[Any]:
