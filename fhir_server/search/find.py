@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
 
 from fhir_server.exchange import Session
 from fhir_server.metrics import STAGES, search_stage
@@ -58,28 +61,37 @@ async def _page(
     async with session.connection() as conn:
         await FREQUENCIES.refresh(conn)
         if query.only_count or query.count == 0:
-            with search_stage("total"):
-                counted: int | None = await total(conn, query)
-            own = links(query, base, "", (), earlier=False, later=False)
-            return Page([], total=counted, links=own, issues=query.issues)
-        with search_stage("page"):
-            inside = query.contained != "false"
-            order, found = await (contained if inside else keyset).rows(conn, query, cursor)
-        page, more = found[: query.count], len(found) > query.count
-        backward = cursor is not None and cursor.backward
-        if backward:
-            page.reverse()
-        rows = recheck.true_matches(query.tests, [row for row, _ in page])
-        with search_stage("include"):
-            starts = contained.starts(rows) if inside else rows
-            included = await include.fetch(conn, query.includes, starts)
-            included += await contained.neighbours(conn, query, rows) if inside else []
-        query.issues += await relevance.warnings(conn, query) if cursor is None else []
-        alone = cursor is None and not more
-        with search_stage("total"):
-            counted = len(rows) if alone else None if query.total == "none" else await total(conn, query)
-    earlier = more if backward else cursor is not None
-    later = backward or more
+            return await _count(conn, query, base)
+        return await _matches(conn, query, cursor, base)
+
+
+async def _count(conn: AsyncConnection[Any], query: Query, base: str) -> Page:
+    """Return the page without entries, which says how many match."""
+    with search_stage("total"):
+        counted = await total(conn, query)
+    own = links(query, base, "", (), earlier=False, later=False)
+    return Page([], total=counted, links=own, issues=query.issues)
+
+
+async def _matches(conn: AsyncConnection[Any], query: Query, cursor: Cursor | None, base: str) -> Page:
+    """Return the page of matches that `cursor` leads to, the first one without a cursor."""
+    backward = cursor is not None and cursor.backward
+    inside = query.contained != "false"
+    with search_stage("page"):
+        order, found = await (contained if inside else keyset).rows(conn, query, cursor)
+    page, more = found[: query.count], len(found) > query.count
+    if backward:
+        page.reverse()
+    rows = recheck.true_matches(query.tests, [row for row, _ in page])
+    with search_stage("include"):
+        starts = contained.starts(rows) if inside else rows
+        included = await include.fetch(conn, query.includes, starts)
+        included += await contained.neighbours(conn, query, rows) if inside else []
+    query.issues += await relevance.warnings(conn, query) if cursor is None else []
+    alone = cursor is None and not more
+    with search_stage("total"):
+        counted = len(rows) if alone else None if query.total == "none" else await total(conn, query)
+    earlier, later = (more if backward else cursor is not None), backward or more
     places = [place for _, place in page]
     shown = links(query, base, order, places, earlier=earlier, later=later)
     scores = {place.rid: place.score for place in places if place.score}

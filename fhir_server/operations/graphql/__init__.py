@@ -8,7 +8,7 @@ from __future__ import annotations
 from fhir_server.operations import AROUND, Operation, register
 from fhir_server.operations.graphql.handler import MIME, TEXT, graphql, onward
 
-GRAPHQL = register(
+register(
     Operation(
         "$graphql",
         graphql,
