@@ -30,7 +30,8 @@ class Part:
 class Param:
     """One search parameter of one resource type.
 
-    Shape:  `place`: column | post | token | string | main | date | number | reference | refused;
+    Shape:  `place`: column | post | token | string | main | date | number | reference | position | composite | text |
+            score | groups | refused;
             `parts` are the places to look in: its own, or those of the parameters that it is the union of;
             `reason` says why it is refused; `computed` that the FHIRPath engine evaluates it;
             `covered` are the elements of its HumanName or Address that other parameters file;

@@ -6,6 +6,7 @@ The tables below say where the values of a parameter live; everything else follo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from fhir_server.search.composites import compose
@@ -167,11 +168,11 @@ def _read(type_name: str, official: SearchParam) -> Param:
         url=official.url,
     )
     if code in TEXTS:
-        return _with(param, place="text", parts=(Part(param.id, ""),))
+        return replace(param, place="text", parts=(Part(param.id, ""),))
     if kind == "special" and official.url != NEAR:
         return _refused(param, NO_MEANING)
     if kind == "composite":
-        return _with(param, place=kind)
+        return replace(param, place=kind)
     if not official.expression:
         return _refused(param, "R4 defines no expression for this parameter")
     try:
@@ -180,7 +181,7 @@ def _read(type_name: str, official: SearchParam) -> Param:
         return _computed(param)
     if not found:
         return _refused(param, "R4's expression for this parameter names another type")
-    return _with(param, paths=found, targets=_targets(official, found))
+    return replace(param, paths=found, targets=_targets(official, found))
 
 
 def _read_custom(type_name: str, own: SearchParam) -> Param:
@@ -190,8 +191,8 @@ def _read_custom(type_name: str, own: SearchParam) -> Param:
     if param.paths:
         found = fitted(own.type, param.paths)
         reason = f"its expression finds no values that a parameter of type {own.type} takes"
-        param = _with(param, paths=found) if found else _refused(param, reason)
-    return _with(param, id=number, custom=True)
+        param = replace(param, paths=found) if found else _refused(param, reason)
+    return replace(param, id=number, custom=True)
 
 
 def _place_custom(
@@ -208,16 +209,11 @@ def _computed(param: Param) -> Param:
         fhirpath.compile(param.expression).evaluate({"resourceType": param.type})
     except FhirError as problem:
         return _refused(param, f"R4's expression cannot be evaluated: {problem.issues[0].text}")
-    return _with(param, computed=True)
+    return replace(param, computed=True)
 
 
 def _refused(param: Param, reason: str) -> Param:
-    return _with(param, place="refused", reason=reason)
-
-
-def _with(param: Param, **changes: object) -> Param:
-    values = {name: getattr(param, name) for name in Param.__slots__}
-    return Param(**{**values, **changes})
+    return replace(param, place="refused", reason=reason)
 
 
 def _targets(official: SearchParam, found: tuple[Path, ...]) -> tuple[str, ...]:
@@ -315,7 +311,7 @@ def _place(
     filers = [each for filer in union or (param,) for each in (filer, *files[filer.code].values())]
     parts = tuple(_part(param, filer, patient_path) for filer in filers)
     covered = frozenset(files[param.code])
-    return _with(param, place=place, parts=parts, stored=not union, covered=covered)
+    return replace(param, place=place, parts=parts, stored=not union, covered=covered)
 
 
 def _part(param: Param, filer: Param, patient_path: str) -> Part:

@@ -170,7 +170,7 @@ WORLD = [
         ("Specimen?_lastUpdated:missing=true", ""),
     ],
 )  # fmt: skip
-async def test_modifiers_match(world: Asker, query: str, expected: str) -> None:
+async def test_a_modifier_finds_exactly_these(world: Asker, query: str, expected: str) -> None:
     assert sorted(await world.ids(query + "&_count=100")) == expected.split()
     assert (await world.bundle(query + "&_summary=count"))["total"] == len(expected.split())
 

@@ -179,7 +179,7 @@ WORLD = [
         ("Observation?_has:Observation:has-member:code=a", "o1 o2"),
     ],
 )
-async def test_references_match(world: Asker, query: str, expected: str) -> None:
+async def test_a_reference_or_chain_finds_exactly_these(world: Asker, query: str, expected: str) -> None:
     assert sorted(await world.ids(query)) == expected.split()
     assert (await world.bundle(query + "&_summary=count"))["total"] == len(expected.split())
 

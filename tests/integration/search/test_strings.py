@@ -88,7 +88,7 @@ WORLD = [
         ("given:missing=true&family=zarza", "p13"),
     ],
 )
-async def test_strings_match(world: Asker, query: str, expected: str) -> None:
+async def test_a_string_finds_exactly_these(world: Asker, query: str, expected: str) -> None:
     assert (
         sorted(await world.ids("Patient?" + query.replace("%,", "%25,").replace("=%", "=%25")))
         == expected.split()

@@ -195,7 +195,7 @@ WORLD = [
         ("Patient?gender=&active=true", "p1"),
     ],
 )
-async def test_tokens_match(world: Asker, query: str, expected: str) -> None:
+async def test_a_token_finds_exactly_these(world: Asker, query: str, expected: str) -> None:
     assert sorted(await world.ids(query)) == expected.split()
 
 

@@ -94,11 +94,13 @@ def _answers(expression: str, resource: dict[str, Any]) -> None:
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(paths("Observation"), paths("Observation"), observations, st.booleans())
-def test_on_observations(one: str, other: str, resource: dict[str, Any], union: bool) -> None:
+def test_both_evaluators_agree_on_observations(
+    one: str, other: str, resource: dict[str, Any], union: bool
+) -> None:
     _answers(f"{one} | {other}" if union else one, resource)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(paths("Patient"), _EXTENSION)
-def test_on_patients(path: str, extensions: list[dict[str, Any]]) -> None:
+def test_both_evaluators_agree_on_patients(path: str, extensions: list[dict[str, Any]]) -> None:
     _answers(path, patient(extension=extensions, _gender={"extension": extensions}))
