@@ -5,6 +5,7 @@ Source: http://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from fhir_server.search import compartment, criteria, include, lists, relevance, several
@@ -22,6 +23,7 @@ criteria.EXPRESSIONS["_list"] = lists.read
 CURSOR = "_cursor"
 ONCE = frozenset({"_count", "_total", "_summary", "_format", "_pretty", CURSOR})
 """Controls of which a second one would contradict the first, or say it again."""
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 MAX_VALUE = 20_000
 """The most characters of one parameter's value."""
 MAX_VALUES = 2 * MAX_VALUE
@@ -84,7 +86,7 @@ def _check_size(pairs: Sequence[tuple[str, str]]) -> None:
 def _check_text(name: str, value: str) -> None:
     if len(value) > MAX_VALUE:
         raise FhirError(400, "too-long", f"The value of '{name[:100]}' is longer than {MAX_VALUE} characters")
-    if any("\ud800" <= char <= "\udfff" or char == "\0" for char in name + value):
+    if _NO_TEXT.search(name + value):
         raise FhirError(400, "value", f"The value of '{name[:100]}' holds characters that no text can have")
 
 
