@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: run the named measurements, or all short ones; docs/performance.md says how to read them."""
+"""`python -m bench [NAME …]`: run what is named, or all short ones; docs/performance.md says how to read them."""
 
 from __future__ import annotations
 
