@@ -143,7 +143,7 @@ def search(
     own = {"_reference", "_cursor", "cursor", "fhirpath", "_count", "_offset"}
     if connection:
         own.discard("_offset")
-    names = _names(type_name)
+    names = argument_names(type_name)
     pairs = [
         pair
         for name, (argument, value) in found.items()
@@ -159,7 +159,7 @@ def search(
     return Search(type_name, tuple(pairs), reference, _path(found), offset, count, cursor)
 
 
-def _names(type_name: str) -> dict[str, str]:
+def argument_names(type_name: str) -> dict[str, str]:
     """Return {argument name: search parameter}: GraphQL's names have no '-'."""
     return {code.replace("-", "_"): code for code in registry(type_name).params}
 
@@ -212,7 +212,7 @@ def _reference(node: FieldNode, found: Arguments, type_name: str, focus: str) ->
     for name in ("id", "_id"):
         if name in found:
             raise refused(found[name][0], f"GraphQL: '{name}' has no meaning together with '_reference'")
-    param = registry(type_name).params.get(_names(type_name).get(given, given))
+    param = registry(type_name).params.get(argument_names(type_name).get(given, given))
     if param is None or param.kind != "reference" or (param.targets and focus not in param.targets):
         text_ = f"GraphQL: {type_name} has no reference parameter '{given[:100]}' that can name a {focus}"
         raise refused(found["_reference"][0], text_)

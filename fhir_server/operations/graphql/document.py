@@ -64,11 +64,11 @@ def read(text: str, operation_name: str | None, limits: Limits) -> Document:
             raise too_costly(f"more than {limits.tokens} tokens") from None
         if "nested too deeply" in error.message:
             raise too_costly("nested too deep") from None
-        raise _invalid([error]) from None
+        raise invalid([error]) from None
     except RecursionError:
         raise too_costly("nested too deep") from None
     if problems:
-        raise _invalid(problems)
+        raise invalid(problems)
     fragments = {one.name.value: one for one in tree.definitions if isinstance(one, FragmentDefinitionNode)}
     operations = [one for one in tree.definitions if isinstance(one, OperationDefinitionNode)]
     return Document(_chosen(operations, operation_name), fragments)
@@ -96,7 +96,8 @@ def _chosen(operations: list[OperationDefinitionNode], name: str | None) -> Oper
     return found
 
 
-def _invalid(problems: list[GraphQLError]) -> FhirError:
+def invalid(problems: list[GraphQLError]) -> FhirError:
+    """Return the 400 that says each of `problems` with its place."""
     return FhirError(400, issues=[_issue(problem) for problem in problems])
 
 

@@ -21,8 +21,8 @@ from resources.definitions import Element, definitions
 Sets = tuple[SelectionSetNode, ...]
 Select = Callable[[Sets, str, int], Callable[[str], list[Field]]]
 QUERY = "Query"
-_ABSTRACT = ("Resource", "DomainResource")
-_CONNECTION = {
+ABSTRACT = ("Resource", "DomainResource")
+CONNECTION = {
     "count": "integer",
     "offset": "integer",
     "pagesize": "integer",
@@ -31,7 +31,7 @@ _CONNECTION = {
     "next": "id",
     "last": "id",
 }
-_EDGE = {"mode": "code", "score": "decimal"}
+EDGE = {"mode": "code", "score": "decimal"}
 
 
 class Fields:
@@ -52,8 +52,7 @@ class Fields:
         if name == "__typename":
             return self._scalar(Field(key, name, "typename", "string", node), sets)
         if name in ("__schema", "__type"):
-            text_ = f"GraphQL: '{name}' is not offered: the types are FHIR's own, see CapabilityStatement"
-            raise refused(node, text_, "not-supported")
+            raise refused(node, f"GraphQL: '{name}' has its place at the root, in a query without data")
         if type_name == QUERY:
             return self._system(key, node, sets, depth)
         for end in ("Connection", "Edge"):
@@ -96,7 +95,7 @@ class Fields:
         """Return a field of a connection or of one of its edges."""
         none_allowed(node, f"'{node.name.value}'")
         name = node.name.value
-        scalars = _CONNECTION if end == "Connection" else _EDGE
+        scalars = CONNECTION if end == "Connection" else EDGE
         if name in scalars:
             return self._scalar(Field(key, name, "member", scalars[name], node), sets)
         if end == "Connection" and name == "edges":
@@ -180,7 +179,7 @@ class Fields:
 
 def any_resource(type_name: str) -> bool:
     """Whether a value of the type may be any resource."""
-    return type_name in _ABSTRACT
+    return type_name in ABSTRACT
 
 
 def shown_name(type_name: str) -> str:

@@ -18,12 +18,14 @@ from fhir_server.operations.graphql import document
 from fhir_server.operations.graphql.compiler import Compiler
 from fhir_server.operations.graphql.fields import QUERY
 from fhir_server.operations.graphql.gather import Gatherer
+from fhir_server.operations.graphql.introspection import introspected, introspects
 from fhir_server.operations.graphql.limits import LIMITS, Budget, Limits, too_costly
 from fhir_server.operations.graphql.plan import Home, Json, Obj
 from fhir_server.operations.graphql.problems import rendered
 from fhir_server.operations.graphql.reading import Reader
 from fhir_server.operations.graphql.shape import shaped
 from fhir_server.operations.graphql.values import coerced
+from fhir_server.search import custom
 from fhir_server.storage import read as storage
 from resources.codec.json import dump_json, parse_json
 from resources.outcome import FhirError
@@ -110,6 +112,10 @@ async def _run(session: Session, request: Request, wanted: Asked, limits: Limits
     budget = Budget(limits)
     found = document.read(wanted.query, wanted.operation_name, limits)
     variables = coerced(found.operation, wanted.variables)
+    if introspects(found):
+        async with session.connection() as conn:
+            await custom.refresh(conn)
+        return await introspected(found, variables, root.type, limits)
     compiler = Compiler(found, variables, budget)
     fields = compiler.root(root.type)
     reader = Reader(session, request.base, budget)

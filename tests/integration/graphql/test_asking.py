@@ -201,7 +201,7 @@ async def test_a_search_without_match_is_an_empty_list(web: httpx.AsyncClient) -
         ("", "{ PatientList(nope: 1) { id } }", "nope"),
         ("", '{ PatientList(_include: "Patient:link") { id } }', "_include"),
         ("", '{ PatientConnection(_cursor: "abc") { count } }', "cursor"),
-        ("", "{ __schema { types { name } } }", "__schema"),
+        ("", "{ PatientList { id __schema { types { name } } } }", "__schema"),
         ("", "subscription { PatientList { id } }", "subscription"),
         ("", "query($a: Nope) { PatientList(name: $a) { id } }", "Nope"),
         ("", "query($a: String!) { PatientList(name: $a) { id } }", "needs a value"),
