@@ -13,6 +13,7 @@ from typing import Any
 
 from graphql import AbortController, GraphQLError, execute_sync, specified_rules, validate
 from graphql.execution import AbortedGraphQLExecutionError
+from graphql.execution.executor import Executor
 from graphql.language import DocumentNode, FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
 
 from fhir_server.operations.graphql.document import Document, invalid
@@ -29,6 +30,20 @@ _FIELDS = 1_000
 _MAX_ERRORS = 10
 _ONE = ThreadPoolExecutor(1, "introspection")
 """Introspection takes seconds of a processor: one at a time leaves the others to the server."""
+
+
+class _Ended(BaseException):
+    """The time is over: no failure of a field, which the library would go on after."""
+
+
+class _Timed(Executor):
+    """Ends at the next field once its signal is given: the library itself looks at it only at the end."""
+
+    def execute_field(self, *args: Any) -> Any:
+        """Return the value of a field."""
+        if self.abort_signal is not None and self.abort_signal.aborted:
+            raise _Ended
+        return super().execute_field(*args)
 
 
 def introspects(document: Document) -> bool:
@@ -102,8 +117,14 @@ def _executed(document: Document, variables: Variables, root: str, seconds: floa
     timer.daemon = True
     timer.start()
     try:
-        result = execute_sync(shown, tree, variable_values=dict(variables), abort_signal=ending.signal)
-    except (AbortedGraphQLExecutionError, GraphQLError):
+        result = execute_sync(
+            shown,
+            tree,
+            variable_values=dict(variables),
+            abort_signal=ending.signal,
+            executor_class=_Timed,
+        )
+    except (_Ended, AbortedGraphQLExecutionError, GraphQLError):
         raise too_costly(f"more than {seconds:g} seconds of introspection") from None
     finally:
         timer.cancel()
