@@ -18,6 +18,7 @@ from fhir_server.search.query import Query
 from fhir_server.search.run import STATEMENTS, Statement
 from fhir_server.search.totals import total
 from fhir_server.search.understand import understand
+from fhir_server.storage.rows import Row
 
 
 async def find(
@@ -83,19 +84,32 @@ async def _matches(conn: AsyncConnection[Any], query: Query, cursor: Cursor | No
     if backward:
         page.reverse()
     rows = recheck.true_matches(query.tests, [row for row, _ in page])
-    with search_stage("include"):
-        starts = contained.starts(rows) if inside else rows
-        included = await include.fetch(conn, query.includes, starts)
-        included += await contained.neighbours(conn, query, rows) if inside else []
+    included = await _included(conn, query, rows) if query.includes else []
     query.issues += await relevance.warnings(conn, query) if cursor is None else []
     alone = cursor is None and not more
-    with search_stage("total"):
-        counted = len(rows) if alone else None if query.total == "none" else await total(conn, query)
+    counted = len(rows) if alone else await _counted(conn, query)
     earlier, later = (more if backward else cursor is not None), backward or more
     places = [place for _, place in page]
     shown = links(query, base, order, places, earlier=earlier, later=later)
     scores = {place.rid: place.score for place in places if place.score}
     return Page(rows, included, counted, shown, query.issues, scores)
+
+
+async def _included(conn: AsyncConnection[Any], query: Query, rows: Sequence[Row]) -> list[Row]:
+    """Return what the includes of a search bring along with a page."""
+    with search_stage("include"):
+        if query.contained == "false":
+            return await include.fetch(conn, query.includes, rows)
+        found = await include.fetch(conn, query.includes, contained.starts(rows))
+        return [*found, *await contained.neighbours(conn, query, rows)]
+
+
+async def _counted(conn: AsyncConnection[Any], query: Query) -> int | None:
+    """Return the number of matches where it was asked for."""
+    if query.total == "none":
+        return None
+    with search_stage("total"):
+        return await total(conn, query)
 
 
 def _cursor(query: Query) -> Cursor | None:

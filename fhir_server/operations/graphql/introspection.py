@@ -36,7 +36,7 @@ class _Ended(BaseException):
     """The time is over: no failure of a field, which the library would go on after."""
 
 
-class _Timed(Executor):
+class _Timed(Executor[Any]):
     """Ends at the next field once its signal is given: the library itself looks at it only at the end."""
 
     def execute_field(self, *args: Any) -> Any:

@@ -184,7 +184,7 @@ def _main_test(param: Param, wanted: Sequence[Asked]) -> Test:
         return f"({row}.d0 <> {MISSING_DATE} AND {_any(wanted, sql, f'{row}.d0', f'{row}.d1')})"
 
     def bounds(sql: Sql, column: str) -> list[str]:
-        return _bounds(sql, type_number(param.type), column, wanted)
+        return _bounds(sql, param.types, column, wanted)
 
     def rids(sql: Sql) -> str:
         known = [*bounds(sql, "m.d0"), where(sql, "m")]
@@ -201,7 +201,7 @@ _COUNTED = 70
 """Rank of what leads only where it was counted to find few rows."""
 
 
-def _bounds(sql: Sql, type_: int, column: str, wanted: Sequence[Asked]) -> list[str]:
+def _bounds(sql: Sql, types: Sequence[str], column: str, wanted: Sequence[Asked]) -> list[str]:
     """Return what every match's first moment must meet, so that an index in order of it is read no further.
 
     A range that is asked for by its end may have begun long before: at the earliest where the first of the ranges
@@ -214,9 +214,12 @@ def _bounds(sql: Sql, type_: int, column: str, wanted: Sequence[Asked]) -> list[
     if None not in starts:
         start = min(value for value in starts if value is not None)
         if any(prefix in ("ge", "ap", "gt") for prefix, _, _ in wanted):
-            reaching = f"x.type = {type_} AND x.live AND x.d1 > x.d0 + {DAY} AND x.d1 >= {sql.big(start)}"
-            long = f"(SELECT x.d0 FROM resource x WHERE {reaching} ORDER BY x.d0 LIMIT 1)"
-            found.append(f"{column} >= LEAST({sql.big(max(start - DAY, EARLIEST))}, {long})")
+            reaching = f"x.live AND x.d1 > x.d0 + {DAY} AND x.d1 >= {sql.big(start)}"
+            long = [
+                f"(SELECT x.d0 FROM resource x WHERE x.type = {type_number(name)} AND {reaching} ORDER BY x.d0 LIMIT 1)"
+                for name in types
+            ]
+            found.append(f"{column} >= LEAST({', '.join([sql.big(max(start - DAY, EARLIEST)), *long])})")
         else:
             found.append(f"{column} >= {sql.big(start)}")
     ends = [

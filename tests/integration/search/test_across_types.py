@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from resources.outcome import FhirError
@@ -312,3 +313,29 @@ async def test_no_match_is_lost_or_doubled_while_others_write(ask: Asker) -> Non
             assert turn < 40
         assert [seen.count(one["id"]) for one in steady] == [1] * len(steady)
         assert len(seen) == len(set(seen))
+
+
+async def test_a_long_period_of_any_of_the_types_is_reached_by_a_later_date(
+    client: httpx.AsyncClient,
+) -> None:
+    long = {"start": "2001-01-01", "end": "2004-12-31"}
+    for resource in (
+        {**observation("long-o", "Patient/p1", "a", "2004-06-01"), "id": "long-o"},
+        {
+            "resourceType": "DiagnosticReport",
+            "id": "long-d",
+            "status": "final",
+            "code": {"text": "x"},
+            "effectivePeriod": long,
+        },
+    ):
+        answer = await client.put(f"{resource['resourceType']}/{resource['id']}", json=resource)
+        assert answer.status_code in (200, 201), answer.text
+    for sort in ("", "-date", "_lastUpdated"):
+        query = {
+            "_type": "Observation,DiagnosticReport",
+            "date": ["ge2004-01-01", "le2004-12-31"],
+            "_sort": sort,
+        }
+        bundle = (await client.get("", params=query)).json()
+        assert sorted(entry["resource"]["id"] for entry in bundle["entry"]) == ["long-d", "long-o"]
