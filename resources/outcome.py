@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
+
+STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
+"""Where R4's own extensions are."""
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -14,7 +17,7 @@ class Issue(msgspec.Struct, frozen=True):
     """One OperationOutcome.issue.
 
     Shape:  `code` is an R4 issue-type code, `expression` FHIRPath locations, `text` what a person reads;
-            `line` and `column` are 1-based and only known for malformed text
+            `line` and `column` are 1-based and only known for text; `id` names the rule (message id), for ever
     Source: http://hl7.org/fhir/R4/operationoutcome.html
     """
 
@@ -24,6 +27,7 @@ class Issue(msgspec.Struct, frozen=True):
     severity: Severity = "error"
     line: int | None = None
     column: int | None = None
+    id: str = ""
 
 
 class FhirError(Exception):
@@ -71,4 +75,16 @@ def _rendered(issue: Issue) -> dict[str, Any]:
     }
     if issue.expression:
         rendered["expression"] = list(issue.expression)
+    if extensions := list(_extensions(issue)):
+        rendered["extension"] = extensions
     return rendered
+
+
+def _extensions(issue: Issue) -> Iterator[dict[str, Any]]:
+    """Yield what R4 has no element for: the message id, line and column."""
+    if issue.id:
+        yield {"url": STRUCTURE + "operationoutcome-message-id", "valueString": issue.id}
+    if issue.line is not None:
+        yield {"url": STRUCTURE + "operationoutcome-issue-line", "valueInteger": issue.line}
+    if issue.column is not None:
+        yield {"url": STRUCTURE + "operationoutcome-issue-col", "valueInteger": issue.column}

@@ -1,0 +1,1 @@
+"""The concepts of code systems in PostgreSQL, and every question to them."""

@@ -1,0 +1,1 @@
+"""What the resources here have to conform to: stored profiles, and what is done on a write."""

@@ -1,0 +1,1 @@
+"""FHIR packages: installed, listed, removed."""

@@ -1,0 +1,1 @@
+"""Implementation guides: packages read, and our own guide as data."""

@@ -1,0 +1,1 @@
+"""FHIR packages as files: read, checked, their dependencies found."""

@@ -1,0 +1,1 @@
+"""StructureDefinitions, made whole and compiled into the trees that validation walks."""

@@ -1,0 +1,1 @@
+"""The rules of a resource beyond its shape, one module for each kind."""
