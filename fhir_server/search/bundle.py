@@ -10,7 +10,8 @@ from fhir_server.storage.rows import Row, instant, instant_bytes
 from resources.codec.json import dump_json
 from resources.outcome import operation_outcome
 
-_END = {"match": b',"search":{"mode":"match"}}', "include": b',"search":{"mode":"include"}}'}
+_END = {"match": b',"search":{"mode":"match"}},', "include": b',"search":{"mode":"include"}},'}
+"""How an entry ends, and what stands between it and the next."""
 NO_SCORES: Mapping[int, str] = {}
 
 
@@ -26,17 +27,18 @@ def searchset(page: Page, base: str) -> bytes:
     entries = _entries(page.rows, base, "match", page.scores) + _entries(page.included, base, "include")
     if page.issues:
         said = {"resource": operation_outcome(page.issues), "search": {"mode": "outcome"}}
-        entries.append(dump_json(said))
+        entries += [dump_json(said), b","]
     opening = dump_json(head)
     if not entries:
         return opening
-    return opening[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
+    return b"".join([opening[:-1], b',"entry":[', *entries[:-1], entries[-1][:-1], b"]}"])
 
 
 def _entries(rows: Sequence[Row], base: str, mode: str, scores: Mapping[int, str] = NO_SCORES) -> list[bytes]:
+    """Return the pieces of the entries of `rows`, each entry with a comma at its end: a page is joined only once."""
     forms: dict[int, bytes] = {}
     end = _END[mode]
-    entries = []
+    entries: list[bytes] = []
     for row in rows:
         if row.__class__ is not Row:
             entries.append(_made(row, base, mode, scores))
@@ -46,9 +48,9 @@ def _entries(rows: Sequence[Row], base: str, mode: str, scores: Mapping[int, str
             form = forms[row.type] = _form(row.type_name, base)
         id_ = row.id.encode()
         score = scores.get(row.rid) if scores else None
-        last = end if score is None else end[:-2] + f',"score":{score}}}}}'.encode()
+        last = end if score is None else end[:-3] + f',"score":{score}}}}},'.encode()
         head = form % (id_, id_, row.version, instant_bytes(row.updated))
-        entries.append(b"".join((head, row.tail or b"}}", last)))
+        entries += (head, row.tail or b"}}", last)
     return entries
 
 
@@ -56,7 +58,7 @@ def _made(row: Row, base: str, mode: str, scores: Mapping[int, str]) -> bytes:
     """Return the entry of a row that makes its own JSON: a contained resource."""
     address = dump_json({"": f"{base}/{row.type_name}/{row.id}"})[4:-1]
     score = f',"score":{scores[row.rid]}' if row.rid in scores else ""
-    last = f',"search":{{"mode":"{mode}"{score}}}}}'.encode()
+    last = f',"search":{{"mode":"{mode}"{score}}}}},'.encode()
     return b'{"fullUrl":' + address + b',"resource":' + row.json() + last
 
 

@@ -177,10 +177,8 @@ async def _fetch(
         merged = f"SELECT DISTINCT p.d0, p.rid FROM k CROSS JOIN LATERAL ({each}) p {tail}"
         tables, chosen = f"({merged}) p JOIN resource r ON r.rid = p.rid", ""
     statement = f"{rows.keys} SELECT {COLUMNS}{values} FROM {tables}{chosen} {tail}"
+    end = WIDTH + len(wanted)
     return [
-        (
-            Row(*found[:WIDTH]),
-            Place(found[WIDTH : WIDTH + len(wanted)], found[0], *found[WIDTH + len(wanted) :]),
-        )
+        (Row(*found[:WIDTH]), Place(found[WIDTH:end], found[0], *found[end:]))
         for found in await run(conn, statement, sql.args)
     ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from fhir_server.search import sorting, stored
 from fhir_server.search.params.string import WHOLE
 from fhir_server.search.query import SortKey
@@ -25,8 +27,7 @@ class Key:
     nullable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """A row's place in the order: its sort values as text (None: missing) and its row number.
 
     Shape:  `score` says how well the row answers a search for words, empty where none was asked for

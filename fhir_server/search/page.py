@@ -37,16 +37,16 @@ def links(
     if any(name == "_count" for name, _ in pairs):
         pairs = [(name, str(query.count) if name == "_count" else value) for name, value in pairs]
     path = query.scope.path
-    search = search_text(path, pairs)
+    first = url(base, path, pairs)
+    following = first + ("&" if pairs else "?") + "_cursor="
 
     def at(place: Place, backward: bool) -> str:
-        return url(base, path, [*pairs, ("_cursor", encode(Cursor(order, place, backward), search))])
+        return following + encode(Cursor(order, place, backward), search_text(path, pairs))
 
-    own = [*pairs, ("_cursor", query.cursor)] if query.cursor else pairs
-    found = [("self", url(base, path, own))]
+    found = [("self", following + quote(query.cursor, safe="") if query.cursor else first)]
     if query.only_count or query.count == 0:
         return found
-    found.append(("first", url(base, path, pairs)))
+    found.append(("first", first))
     if earlier and places:
         found.append(("prev", at(places[0], True)))
     if later and places:

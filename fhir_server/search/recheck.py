@@ -36,6 +36,9 @@ def true_matches(tests: Sequence[Test], rows: list[Found]) -> list[Found]:
 def _occurs(needles: Collection[str]) -> Callable[[bytes], bool]:
     """Return whether one of `needles` stands in the bytes as it was asked for."""
     sought = frozenset(needle.encode() for needle in needles)
+    if len(sought) == 1:
+        (only,) = sought
+        return lambda tail: only in tail
     if len(sought) < MANY:
         return lambda tail: any(needle in tail for needle in sought)
     return lambda tail: not sought.isdisjoint(_TEXT.findall(tail))

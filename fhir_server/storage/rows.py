@@ -124,7 +124,7 @@ def _digest(group: Any) -> int:
     return int.from_bytes(blake2b(msgspec.msgpack.encode(group), digest_size=8).digest(), "big", signed=True)
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """One stored version.
 
     Shape:  `tail` is the JSON that follows the head (type, id, version, instant); None for a deletion
