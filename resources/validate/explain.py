@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from resources.definitions import Element, TypeDef, definitions
-from resources.outcome import Issue, Severity
+from resources.outcome import Issue
 from resources.validate.elements import (
     RELATIVE_HELP,
     bound_codes,
@@ -19,6 +19,7 @@ from resources.validate.elements import (
     is_resource,
     primitive_check,
 )
+from resources.validate.messages import issue
 from resources.validate.narrative import div_problem, is_blank
 from resources.validate.primitives import PRIMITIVES, holds
 
@@ -38,9 +39,7 @@ def explain(resource: Any) -> list[Issue]:
     try:
         explainer.resource(resource, "")
     except _FullError:
-        explainer.issues.append(
-            Issue("informational", f"Only the first {MAX_ISSUES} problems are listed", severity="information")
-        )
+        explainer.issues.append(issue("issues-limit", "", limit=MAX_ISSUES))
     return explainer.issues
 
 
@@ -48,34 +47,32 @@ class _Explainer:
     def __init__(self) -> None:
         self.issues: list[Issue] = []
 
-    def _say(self, code: str, path: str, text: str, severity: Severity = "error") -> None:
+    def _say(self, message_id: str, path: str, /, **facts: object) -> None:
         if len(self.issues) >= MAX_ISSUES:
             raise _FullError
-        self.issues.append(Issue(code, text, (path,) if path else (), severity))
+        self.issues.append(issue(message_id, path, **facts))
 
     def resource(self, value: Any, path: str, contained: bool = False) -> None:
         """Check a resource at `path`, which is empty for the outermost one."""
         if type(value) is not dict:
-            self._say("structure", path, f"A resource must be a JSON object, not {_kind(value)}")
+            self._say("resource-not-object", path, kind=_kind(value))
             return
         name = value.get("resourceType")
         if type(name) is not str:
-            self._say("structure", path, "A resource must have a resourceType")
+            self._say("resource-type-missing", path)
         elif not definitions().is_resource(name):
-            self._say("structure", path, f"Unknown resource type {_shown(name)}")
+            self._say("resource-type-unknown", path, value=_shown(name))
         else:
             if contained and "contained" in value:
-                self._say(
-                    "invariant", f"{path}.contained", "A contained resource must not contain others (dom-2)"
-                )
+                self._say("contained-nested", f"{path}.contained")
             self._object(value, definitions().type(name), path or name)
 
     def _object(self, value: Any, typedef: TypeDef, path: str) -> None:
         if type(value) is not dict:
-            self._say("structure", path, f"{typedef.name} must be a JSON object, not {_kind(value)}")
+            self._say("object-expected", path, type=typedef.name, kind=_kind(value))
             return
         if not value:
-            self._say("structure", path, "An object must not be empty")
+            self._say("object-empty", path)
             return
         self._names(value, typedef, path)
         for key, (element, code) in typedef.by_json.items():
@@ -89,38 +86,34 @@ class _Explainer:
             name = key[1:] if key[:1] == "_" else key
             if name not in known and not (key == "resourceType" and is_resource(typedef.name)):
                 where = f"{path}.{name[:_SHOWN]}"
-                self._say("structure", where, f"Unknown element {_shown(key)} in {typedef.name}")
+                self._say("element-unknown", where, key=_shown(key), type=typedef.name)
             elif name != key and not extensible(*known[name]):
-                self._say(
-                    "structure", f"{path}.{name}", f"{_shown(key)}: {name!r} cannot carry an id or extensions"
-                )
+                self._say("companion-forbidden", f"{path}.{name}", key=_shown(key), name=repr(name))
 
     def _presence(self, value: dict[str, Any], typedef: TypeDef, path: str) -> None:
         present = {key[1:] if key[:1] == "_" else key for key in value}
         for element in typedef.elements.values():
             keys = present.intersection(key for key, _ in element.json_keys())
             if element.min and not keys:
-                self._say("required", f"{path}.{element.name}", f"{typedef.name} must have {_title(element)}")
+                self._say(
+                    "cardinality-min",
+                    f"{path}.{element.name}",
+                    holder=typedef.name,
+                    element=_title(element),
+                    more="",
+                )
             if len(keys) > 1:
                 listed = ", ".join(sorted(keys))
-                self._say(
-                    "structure",
-                    f"{path}.{element.name}",
-                    f"Only one of {_title(element)} is allowed: {listed}",
-                )
+                self._say("choice-multiple", f"{path}.{element.name}", element=_title(element), keys=listed)
         if typedef.name == "Extension":
             self._extension(present, typedef, path)
         elif present == {"id"} and not is_resource(typedef.name):
-            self._say(
-                "invariant", path, f"{typedef.name} must have a value or children beside its id (ele-1)"
-            )
+            self._say("object-only-id", path, type=typedef.name)
 
     def _extension(self, present: set[str], typedef: TypeDef, path: str) -> None:
         ((_, values),) = choices(typedef)
         if bool(values & present) is ("extension" in present):
-            self._say(
-                "invariant", path, "An Extension must have either a value or extensions, not both (ext-1)"
-            )
+            self._say("extension-value-or-children", path)
 
     def _element(self, holder: dict[str, Any], key: str, element: Element, code: str, path: str) -> None:
         if not element.many:
@@ -144,30 +137,29 @@ class _Explainer:
         if type(values) is not list:
             return
         if len(values) != len(beside):
-            text = f"The arrays {key!r} and {'_' + key!r} must be of one length, filled up with null"
-            self._say("structure", path, text)
+            self._say("array-lengths", path, key=repr(key), companion=repr("_" + key))
             values = values + [None] * (len(beside) - len(values))
         for index, other in enumerate(beside):
             if other is not None:
                 self._companion(other, f"{path}[{index}]", alone=values[index] is None)
         for index, value in enumerate(values):
             if value is None and (index >= len(beside) or beside[index] is None):
-                self._say("structure", f"{path}[{index}]", f"null in both {key!r} and {'_' + key!r}")
+                self._say("array-null", f"{path}[{index}]", key=repr(key), companion=repr("_" + key))
 
     def _is_array(self, value: Any, path: str, prefix: str = "") -> bool:
         if type(value) is not list:
             name = prefix + path.rpartition(".")[2]
-            self._say("structure", path, f"{name!r} repeats and must be a JSON array, not {_kind(value)}")
+            self._say("array-expected", path, name=repr(name), kind=_kind(value))
         elif not value:
-            self._say("structure", path, "An array must not be empty")
+            self._say("array-empty", path)
         return type(value) is list and bool(value)
 
     def _companion(self, value: Any, path: str, alone: bool) -> None:
         if type(value) is not dict or not value:
-            self._say("structure", path, "Beside a primitive stands an object with an id or extensions")
+            self._say("companion-shape", path)
             return
         if alone and "extension" not in value:
-            self._say("invariant", path, "An element must have a value or children beside its id (ele-1)")
+            self._say("companion-without-value", path)
         typedef = definitions().type("Element")
         self._names(value, typedef, path)
         for key, (element, code) in typedef.by_json.items():
@@ -176,7 +168,7 @@ class _Explainer:
 
     def _value(self, value: Any, element: Element, code: str, path: str) -> None:
         if value is None:
-            self._say("structure", path, "null is only allowed in an array beside one with extensions")
+            self._say("null-alone", path)
         elif is_primitive(code):
             self._primitive(value, element, code, path)
         elif code == "Resource":
@@ -186,35 +178,33 @@ class _Explainer:
             self._object(value, definitions().type(code), path)
             codes = bound_codes(element) if code in ("CodeableConcept", "Coding") else None
             if codes is not None and not self._wrong_since(before) and not is_bound(codes, value):
-                self._unbound(element, path, f"{code} has no coding of")
+                self._unbound("coding-not-listed", element, path, type=code)
 
     def _wrong_since(self, before: int) -> bool:
-        return any(issue.severity == "error" for issue in self.issues[before:])
+        return any(one.severity == "error" for one in self.issues[before:])
 
     def _primitive(self, value: Any, element: Element, code: str, path: str) -> None:
         if code == "xhtml":
             problem = div_problem(value) if type(value) is str else f"it must be a string, not {_kind(value)}"
             if problem:
-                self._say("invariant", path, f"The narrative is not allowed: {problem} (txt-1)")
+                self._say("narrative-forbidden", path, problem=problem)
             elif is_blank(value):
-                self._say(
-                    "invariant", path, "The narrative shows neither text nor an image (txt-2)", "warning"
-                )
+                self._say("narrative-blank", path)
         elif not holds(PRIMITIVES[code].check, value):
-            self._say("value", path, f"{_shown(value)} is not {PRIMITIVES[code].expected}")
+            self._say("value-format", path, value=_shown(value), expected=PRIMITIVES[code].expected)
         elif not holds(primitive_check(element, code), value):
             if code == "code":
-                self._unbound(element, path, f"{_shown(value)} is not a code of")
+                self._unbound("code-not-listed", element, path, value=_shown(value))
             else:
-                self._say("value", path, f"{_shown(value)} is not a reference: {RELATIVE_HELP}")
+                self._say("reference-format", path, value=_shown(value), help=RELATIVE_HELP)
         elif code in ("string", "markdown") and value.isspace():
-            self._say("value", path, "Text should not be white space only", "warning")
+            self._say("value-blank", path)
 
-    def _unbound(self, element: Element, path: str, text: str) -> None:
+    def _unbound(self, message_id: str, element: Element, path: str, **facts: object) -> None:
         assert element.binding is not None
         codes = sorted({code for _, code in bound_codes(element) or ()})
         listed = ", ".join(codes[:_LISTED_CODES]) + (", …" if len(codes) > _LISTED_CODES else "")
-        self._say("code-invalid", path, f"{text} {element.binding[1]} ({listed})")
+        self._say(message_id, path, valueset=element.binding[1], codes=listed, **facts)
 
 
 def _title(element: Element) -> str:
@@ -242,4 +232,4 @@ def _shown(value: Any) -> str:
 
 def errors(issues: list[Issue]) -> Iterator[Issue]:
     """Yield the issues for which a resource is refused."""
-    return (issue for issue in issues if issue.severity in ("error", "fatal"))
+    return (one for one in issues if one.severity in ("error", "fatal"))
