@@ -71,7 +71,10 @@ class Node:
             `fixed`, `pattern`, `least`, `greatest` are (type, value as in JSON); `types` empty for a root;
             `children` by name, empty where the structure says nothing beyond the element's type; `holder` is the
             name of the R4 TypeDef with the children of a backbone element or content reference;
-            in the tree of a profile, rules that its base type already has are left out
+            in the tree of a profile, rules that its base type already has are left out ('says nothing' is then
+            `min` 0, `max` None, `types` (), no binding); a slice keeps its types and its own cardinality, and what
+            its unsliced element says is left out of it; what a profile says of an element does not hold for a
+            content reference to it, unless the snapshot says it there too
     """
 
     id: str
