@@ -31,11 +31,12 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """One concept: its code, its display, and its properties as (code, value as text)."""
+    """One concept: its code, its display, its properties as (code, value as text), and its other names."""
 
     code: str
     display: str
     properties: tuple[tuple[str, str], ...]
+    designations: tuple[str, ...] = ()
 
     def values(self, name: str) -> list[str]:
         """Return the values of a property."""
@@ -61,7 +62,8 @@ class CodeSystem:
     def _add(self, json: Json, above: str) -> None:
         code = json["code"]
         properties = tuple((p["code"], _value(p)) for p in json.get("property", ()))
-        self.concepts[code] = Concept(code, json.get("display", ""), properties)
+        names = tuple(other["value"] for other in json.get("designation", ()) if "value" in other)
+        self.concepts[code] = Concept(code, json.get("display", ""), properties, names)
         parents = self.parents.setdefault(code, set())
         if above:
             parents.add(above)
@@ -124,6 +126,11 @@ class CodeSystem:
             or (self._is(name, "status") and value in ("retired", "inactive"))
             for name, value in concept.properties
         )
+
+    def abstract(self, code: str) -> bool:
+        """Whether a concept only groups others: property `notSelectable`."""
+        properties = self.concepts[code].properties
+        return any(value == "true" and self._is(name, "notSelectable") for name, value in properties)
 
     def select(self, name: str, operator: str, value: str) -> set[str]:
         """Return the codes that pass one `ValueSet.compose.include.filter`; raises UnsupportedError."""
