@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from fhir_server.storage import binary
+from fhir_server.storage.connection import Connection, enlarge
 from fhir_server.storage.identities import Identities
 from fhir_server.storage.labels import Labels
 
@@ -47,8 +48,9 @@ class Store:
             "application_name": "healthbuddy",
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        pool = AsyncConnectionPool(
+        pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
             conninfo,
+            connection_class=Connection,
             kwargs={"autocommit": True, "options": options},
             min_size=min(2, pool_size),
             max_size=pool_size,
@@ -76,3 +78,4 @@ async def _configure(conn: AsyncConnection[Any]) -> None:
     conn.prepare_threshold = PREPARE_AFTER
     conn.prepared_max = PREPARED_MAX
     binary.register(conn.adapters)
+    await enlarge(conn)
