@@ -46,6 +46,7 @@ IN_FLIGHT = Gauge("healthbuddy_in_flight", "Requests at work", multiprocess_mode
 QUEUED = Gauge("healthbuddy_queued", "Requests waiting for a place", multiprocess_mode="livesum")
 REFUSED = Counter("healthbuddy_refused", "Requests refused because the worker was full")
 POOL = Gauge("healthbuddy_pool", "Database connection pool", ["figure"], multiprocess_mode="livesum")
+VALIDATION = Counter("healthbuddy_validation_issues", "What validation had to say", ["severity"])
 HEAVY = Gauge(
     "healthbuddy_heavy_lane",
     "Heavy lane: work done in other processes",

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,11 +20,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from resources.definitions import cache_file
+from resources.definitions import DefinitionsMissingError, cache_file, definitions
 
 PREFIX = "HEALTHBUDDY_"
 SOURCE_TREE = Path(__file__).resolve().parents[1]
 MIB = 1 << 20
+T = TypeVar("T")
 
 
 def _default_data_dir() -> Path:
@@ -51,6 +52,20 @@ def _database_url(url: str) -> str:
     if url and not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("a database URL looks like postgresql://user:password@host/database")
     return url
+
+
+def _known_types(named: dict[str, T]) -> dict[str, T]:
+    try:
+        unknown = [name for name in named if not definitions().is_resource(name)]
+    except DefinitionsMissingError:  # they are about to be made
+        return named
+    if unknown:
+        raise ValueError(f"there is no R4 resource type called {', '.join(unknown)}")
+    return named
+
+
+Policy = Literal["gate", "reject", "warn", "tag"]
+"""What becomes of a resource that does not conform."""
 
 
 class Settings(BaseSettings):
@@ -162,6 +177,35 @@ class Settings(BaseSettings):
         description="IANA time zone of dates that come without one, in data and in searches. A change indexes anew.",
     )
 
+    # Validation
+    validation: Policy = Field(
+        default="gate",
+        description="What a write has to pass: `gate` (structure and required codes alone), `reject` (everything that"
+        " `$validate` says; errors are answered 422), `warn` (saved; what there is to say goes into the outcome), `tag`"
+        " (saved; what does not conform carries a tag). See [validate](../how-to/validate.md).",
+    )
+    validation_types: Annotated[dict[str, Policy], AfterValidator(_known_types)] = Field(
+        default={}, description='Other policies for single types, as JSON: `{"Observation": "reject"}`.'
+    )
+    validation_profiles: Annotated[dict[str, tuple[str, ...]], AfterValidator(_known_types)] = Field(
+        default={},
+        description='Profiles by type, as JSON: `{"Patient": ["http://…"]}`. A resource must conform to at least one'
+        " of its type's; the policy of such a type may not be `gate`.",
+    )
+    validation_meta_profile: Literal["ignore", "known", "reject"] = Field(
+        default="known",
+        description="Profiles that a resource claims in `meta.profile`: `ignore` them, validate the `known` ones,"
+        " or also `reject` unknown ones.",
+    )
+    validation_references: Literal["none", "type", "exists"] = Field(
+        default="type",
+        description="What a reference has to hold: nothing (`none`), a `type` that is allowed there, or also a"
+        " target that `exists` on this server.",
+    )
+    validation_best_practice: bool = Field(
+        default=False, description="Whether best-practice recommendations are told as warnings."
+    )
+
     # Folders
     data_dir: Path = Field(
         default_factory=_default_data_dir,
@@ -189,6 +233,19 @@ class Settings(BaseSettings):
     access_log: bool = Field(
         default=False, description="Whether each request is logged (without query and ids)."
     )
+
+    @model_validator(mode="after")
+    def _profiles_are_looked_at(self) -> Settings:
+        for name in self.validation_profiles:
+            if self.policy(name) == "gate":
+                raise ValueError(
+                    f"validation_profiles names {name}, whose policy is 'gate', which looks at none"
+                )
+        return self
+
+    def policy(self, type_name: str) -> Policy:
+        """Return what becomes of a resource of a type that does not conform."""
+        return self.validation_types.get(type_name, self.validation)
 
     @property
     def worker_count(self) -> int:

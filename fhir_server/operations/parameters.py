@@ -113,12 +113,17 @@ def read_call(request: Request, operation: str, known: Collection[str], *, check
             )
         if checked:
             check(resource)
-        given += _read(resource.get("parameter", ()), "Parameters.parameter")
+        given += given_in(resource)
     for one in given:
         if one.name not in known:
             text = f"{operation} has no parameter '{one.name[:100]}'; it takes: {', '.join(sorted(known)) or 'none'}"
             raise FhirError(400, "not-supported", text)
     return Call(given, operation)
+
+
+def given_in(parameters: dict[str, Any]) -> list[Given]:
+    """Return the parameters of a Parameters resource that is not validated; raises FhirError 400."""
+    return list(_read(parameters.get("parameter", ()), "Parameters.parameter"))
 
 
 def _read(parameters: Any, path: str) -> Iterator[Given]:

@@ -10,7 +10,7 @@ from fhir_server import operations
 from fhir_server.exchange import Pairs, Request
 from fhir_server.rest import rawbinary
 from fhir_server.rest.call import Call, parse_pairs
-from fhir_server.rest.negotiate import CONTROLS, JSON, body_format, content_type, require_utf8
+from fhir_server.rest.negotiate import CONTROLS, JSON, OFFERED, body_format, content_type, require_utf8
 from fhir_server.routing import Route
 from resources.codec.json import dump_json
 from resources.codec.xml import parse_xml
@@ -96,6 +96,8 @@ def converted(request: Request, route: Route) -> Request:
     media = content_type(header)
     taken = _taken_as_they_are(request, route)
     if media.name in taken:
+        if media.name in OFFERED:
+            body_format(media)  # refuses other encodings and FHIR versions
         require_utf8(media)
         return request
     if route.type == "Binary" and route.interaction in ("create", "update"):

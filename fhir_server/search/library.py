@@ -159,7 +159,7 @@ class _Library:
         rows = await self._rows(type_name, lambda sql: f"r.tokens && {sql.bigs(hashes)}")
         found = [(await _parsed(row), row) for row in rows]
         fitting = [
-            (_preference(json, row), json)
+            (preference(json, row), json)
             for json, row in found
             if json.get("url") == url and version in ("", json.get("version", ""))
         ]
@@ -196,7 +196,8 @@ async def _beside(size: int, work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work) if size > LARGE else work()
 
 
-def _preference(json: Json, row: Row) -> tuple[Any, ...]:
+def preference(json: Json, row: Row) -> tuple[Any, ...]:
+    """Return what orders the versions of a url: the greatest is taken."""
     parts = re.findall(r"\d+|[^\d.]+", json.get("version", ""))
     natural = [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
     return _RANK.get(json.get("status", ""), 1), natural, row.updated, row.rid

@@ -42,10 +42,19 @@ def positions(text: bytes, expressions: Iterable[str]) -> Mapping[str, tuple[int
     return {expression: place for expression, place in found.items() if place is not None}
 
 
-def located(issues: Sequence[Issue], text: bytes) -> list[Issue]:
-    """Return `issues` with line and column in `text`; those that have them stay as they are."""
+def located(issues: Sequence[Issue], text: bytes, within: str = "") -> list[Issue]:
+    """Return `issues` with line and column in `text`; those that have them stay as they are.
+
+    Shape:  `within` is the expression of the resource that the issues are about, where the text holds it in another
+    """
     open_ = {issue.expression[0] for issue in issues if issue.expression and issue.line is None}
-    known = positions(text, open_) if open_ else {}
+    if not open_:
+        return list(issues)
+    whole = {
+        one: within + one[one.find(".") if "." in one else len(one) :] if within else one for one in open_
+    }
+    found = positions(text, set(whole.values()))
+    known = {one: found[path] for one, path in whole.items() if path in found}
     return [_placed(issue, known) for issue in issues]
 
 

@@ -257,6 +257,23 @@ MESSAGES: dict[str, Message] = {
         "business-rule", "A resource should have a narrative for robust management (dom-6)"
     ),
     "meta-profile-relative": _error("value", "A profile must be an absolute URL, not {value}"),
+    # ---------------------------------------------------------------- what a server asks beside
+    "profile-unusable": _warning("processing", "The profile {profile} cannot be used: {why}"),
+    "profile-none-fits": _error(
+        "business-rule",
+        "It conforms to none of {profiles}; {nearest} is the nearest, of which follows what is wrong",
+    ),
+    "resource-type-other": _error("invalid", "It is a {type}, where a {expected} is expected"),
+    "update-id-missing": _error("required", "An update needs the id of the resource"),
+    "update-id-other": _error("invalid", "The id is {found}, but the URL says {expected}"),
+    "update-version-other": _warning(
+        "conflict", "meta.versionId is {found}, but the current version is {current}"
+    ),
+    "update-creates": _information("informational", "{what} is not there: an update creates it"),
+    "delete-referenced": _warning(
+        "business-rule",
+        "{count} other resources refer to {what}, such as {example}; they would point at nothing",
+    ),
 }
 
 
