@@ -68,19 +68,6 @@ MESSAGES: dict[str, Message] = {
     "narrative-blank": _warning("invariant", "The narrative shows neither text nor an image (txt-2)"),
     "issues-limit": _information("informational", "Only the first {limit} problems are listed"),
     # ---------------------------------------------------------------- bindings
-    "binding-required": _error(
-        "code-invalid", "{coded} is not in the value set {valueset}, from which a code is required{why}"
-    ),
-    "binding-extensible": _warning(
-        "code-invalid",
-        "{coded} is not in the value set {valueset}, from which a code must come where one fits{why}",
-    ),
-    "binding-preferred": _information(
-        "code-invalid", "{coded} is not in the value set {valueset}, from which codes are preferred"
-    ),
-    "binding-max": _error(
-        "code-invalid", "{coded} is not in {valueset}, the largest value set allowed here{why}"
-    ),
     "binding-text-only": _error(
         "code-invalid", "A code of the value set {valueset} is required; text alone is not enough"
     ),
@@ -91,12 +78,6 @@ MESSAGES: dict[str, Message] = {
         "not-found", "Whether {coded} is in the value set {valueset} cannot be told: {why}"
     ),
     "code-unknown": _error("code-invalid", "{code} is not a code of the code system {system}"),
-    "code-unknown-fragment": _warning(
-        "code-invalid", "{code} is not among the codes of {system} that are known here, which are not all"
-    ),
-    "code-unknown-system": _warning(
-        "not-found", "Whether {code} is a code cannot be told: the code system {system} is not loaded"
-    ),
     "code-inactive": _warning("business-rule", "{code} of {system} is not in use any more"),
     "code-abstract": _error(
         "code-invalid", "{code} of {system} is abstract: it groups codes and is not one to be chosen"
@@ -124,12 +105,6 @@ MESSAGES: dict[str, Message] = {
     "reference-aggregation": _error(
         "structure", "{reference} is {found}, but references here must be {allowed}"
     ),
-    "reference-target-profile": _error(
-        "structure", "{reference} conforms to none of the profiles allowed here: {profiles}"
-    ),
-    "reference-canonical-identity": _error(
-        "structure", "The id or type in {reference} is not the one of the entry {entry}"
-    ),
     "canonical-target-type": _error(
         "structure", "{reference} is a {type}, but only {allowed} may be named here"
     ),
@@ -148,20 +123,12 @@ MESSAGES: dict[str, Message] = {
     # ---------------------------------------------------------------- bundles
     "bundle-fullurl-missing": _error("required", "The entry must have a fullUrl in a Bundle of type {type}"),
     "bundle-fullurl-relative": _error("value", "A fullUrl must be absolute, not {url}"),
-    "bundle-fullurl-version": _error("value", "A fullUrl must not name a version: {url}"),
     "bundle-fullurl-id": _error("invariant", "The fullUrl {url} must end with the resource's {type}/{id}"),
     "bundle-fullurl-urn": _error("value", "{url} is not a {kind}"),
     "bundle-fullurl-duplicate": _error("invariant", "The fullUrl {url} stands twice (bdl-7)"),
-    "bundle-reference-unresolved": _error(
-        "not-found", "No entry of the {type} answers the reference {reference}"
-    ),
-    "bundle-reference-ambiguous": _warning(
-        "duplicate", "More than one entry answers the reference {reference}"
-    ),
     "bundle-entry-unreachable": _warning(
         "informational", "The entry is not reached from the {first} by references"
     ),
-    "bundle-first-entry": _error("invariant", "The first entry of a {type} must be a {first}"),
     "bundle-method-resource": _error("business-rule", "{method} {needs} a resource in its entry"),
     "bundle-request-url": _error("business-rule", "The url {url} does not fit {method}: {wanted}"),
     "bundle-response-status": _error("value", "{status} does not begin with an HTTP status of three digits"),
@@ -177,9 +144,6 @@ MESSAGES: dict[str, Message] = {
     ),
     "questionnaire-enable-question": _error(
         "business-rule", "enableWhen names the question {linkid}, which the Questionnaire does not have"
-    ),
-    "questionnaire-enable-own": _error(
-        "business-rule", "enableWhen of {linkid} depends on the item itself or on an item within it"
     ),
     "questionnaire-enable-display": _error(
         "business-rule", "enableWhen names {linkid}, which is a {type} and has no answer"
@@ -239,8 +203,6 @@ MESSAGES: dict[str, Message] = {
     "language-disagrees": _warning(
         "business-rule", "The narrative's {attribute} {found} is not the resource's language {language}"
     ),
-    "unit-invalid": _error("code-invalid", "{code} is not a UCUM unit: {why}"),
-    "unit-without-code": _warning("business-rule", "A unit system without a code says nothing"),
     "uri-oid-malformed": _error("value", "{value} is not an OID"),
     "uri-uuid-malformed": _error("value", "{value} is not a UUID in lower case"),
     "identifier-system-relative": _error("value", "Identifier.system must be an absolute URI, not {value}"),
@@ -274,6 +236,19 @@ MESSAGES: dict[str, Message] = {
         "business-rule",
         "{count} other resources refer to {what}, such as {example}; they would point at nothing",
     ),
+    "code-unknown-system": _warning("not-found", "Whether {code} is a code cannot be told: {why}"),
+    "unit-invalid": _error("code-invalid", "{code} is not a UCUM unit"),
+    "bundle-reference-unresolved": _error(
+        "not-found", "No entry of the {type} answers the reference {reference}{more}"
+    ),
+    "binding-required": _error("code-invalid", "{coded} of {valueset}, from which a code is required{why}"),
+    "binding-extensible": _warning(
+        "code-invalid", "{coded} of {valueset}, from which a code must come where one fits{why}"
+    ),
+    "binding-preferred": _information(
+        "code-invalid", "{coded} of {valueset}, from which codes are preferred{why}"
+    ),
+    "binding-max": _error("code-invalid", "{coded} of {valueset}, the largest value set allowed here{why}"),
 }
 
 

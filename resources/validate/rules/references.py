@@ -16,6 +16,8 @@ from resources.validate.asks import PENDING, Target
 from resources.validate.rules.hooks import Run
 from resources.validate.rules.scopes import Found, Scope
 
+__all__ = ["Scope", "check", "check_canonical", "check_reference"]
+
 Json = dict[str, Any]
 _R4 = "http://hl7.org/fhir/StructureDefinition/"
 _ANY = frozenset({"Resource", "DomainResource", "CanonicalResource", "MetadataResource"})

@@ -22,7 +22,7 @@ class Found(NamedTuple):
     resource: Json | None = None
     missing: bool = False
     apparent: bool = False
-    index: int = -1
+    entry: int = -1
 
 
 class Entries:
@@ -122,7 +122,7 @@ class Scope:
             found = self.entries.find(text, self.full_url)
             if found:
                 target = self.entries.resources[found[0]] or {}
-                return Found("bundled", str(target.get("resourceType", "")), target, index=found[0])
+                return Found("bundled", str(target.get("resourceType", "")), target, entry=found[0])
             apparent = bool(self.entries.seemingly(text))
             return Found("referenced", parse_reference(text).type or "", apparent=apparent)
         return Found("referenced", parse_reference(text).type or "")
