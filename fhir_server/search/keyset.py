@@ -86,14 +86,14 @@ def _sorted(query: Query, rows: plan.Source, ranked: str = "") -> list[Key]:
 
 def _type_first(query: Query, descending: bool) -> list[Key]:
     """Return the type as the first key of an order by last update, which there is an index for, too, of all types."""
-    return [Key("r.type", descending, "smallint", False)] if len(query.types) == 1 else []
+    return [Key("r.type", descending, "smallint", False, True)] if len(query.types) == 1 else []
 
 
 def _natural(query: Query, rows: plan.Source, order: str) -> list[Key]:
     date = Key(rows.d0, False, "bigint", False)
     latest = Key(rows.d0, True, "bigint", False)
     patient = Key(rows.pid, False, "bigint", False)
-    kind = Key("r.type", False, "smallint", False)
+    kind = Key("r.type", False, "smallint", False, len(query.types) == 1)
     return {
         "u": [*_type_first(query, False), Key("r.updated", False, "timestamptz", False)],
         "u-": [*_type_first(query, True), Key("r.updated", True, "timestamptz", False)],

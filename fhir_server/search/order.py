@@ -19,12 +19,16 @@ from fhir_server.storage.rows import MISSING_DATE
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One sort key as SQL: an expression, its direction, its type, and whether rows may lack it."""
+    """One sort key as SQL: an expression, its direction, its type, and whether rows may lack it.
+
+    Shape:  `fixed` says that it is the same of all rows, and only there to name the index that has the order
+    """
 
     expression: str
     descending: bool
     type: str
     nullable: bool = True
+    fixed: bool = False
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -121,15 +125,16 @@ def beyond(sql: Sql, found: Sequence[Key], rid: str, place: Place, backward: boo
     """Return the condition that a row comes after `place` (before it, when going `backward`)."""
     down = _rid_descends(found) != backward
     last = f"{rid} {'<' if down else '>'} {sql.big(place.rid)}"
-    if all(not key.nullable and (key.descending != backward) == down for key in found):
-        if not found:
+    told = [(key, value) for key, value in zip(found, place.values, strict=True) if not key.fixed]
+    if all(not key.nullable and (key.descending != backward) == down for key, _ in told):
+        if not told:
             return last
-        places = [_place(sql, key, value) for key, value in zip(found, place.values, strict=True)]
-        columns = ", ".join([*(key.expression for key in found), rid])
+        places = [_place(sql, key, value) for key, value in told]
+        columns = ", ".join([*(key.expression for key, _ in told), rid])
         return f"({columns}) {'<' if down else '>'} ({', '.join([*places, sql.big(place.rid)])})"
     options: list[str] = []
     same: list[str] = []
-    for key, value in zip(found, place.values, strict=True):
+    for key, value in told:
         further = _further(sql, key, value, backward)
         if further:
             options.append(" AND ".join([*same, further]))

@@ -208,9 +208,9 @@ def _by_type(types: Types, tests: Sequence[Test], order: Order) -> Source:
         found.conditions.append("r.version > 0")
     by_type = order == "type" or (order == "free" and found.order in ("type", "u", "u-"))
     if by_type and _only(types):
-        # said so that the order by type keeps the planner from walking the rows of all types
-        number = type_number(_only(types))
-        found.conditions[0] = f"r.type BETWEEN {number} AND {number}"
+        # not `=`, which would take the type out of the order and let the planner walk the rows of all types; not a
+        # range, from which no later page could start where the one before it ended
+        found.conditions[0] = f"r.type = ANY('{{{type_number(_only(types))}}}')"
     return found
 
 

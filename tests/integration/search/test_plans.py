@@ -118,7 +118,14 @@ async def test_a_page_is_read_in_the_order_of_an_index(many: Asker, query: str) 
     assert "Seq Scan on resource" not in found[-1]
 
 
-DEEP = ["Observation", "Observation?_sort=-date", f"Observation?code={USUAL}&_sort=-date"]
+DEEP = [
+    "Observation",
+    "Observation?status=final",
+    "Observation?_sort=_lastUpdated",
+    "Observation?_sort=-_lastUpdated",
+    "Observation?_sort=-date",
+    f"Observation?code={USUAL}&_sort=-date",
+]
 
 
 @pytest.mark.parametrize("query", DEEP)
@@ -130,7 +137,7 @@ async def test_a_later_page_starts_where_the_last_one_ended(many: Asker, query: 
     found, bundle = await plans(many, following)
     assert len(bundle["entry"]) == 5
     assert "Sort" not in found[-1]
-    assert re.search(r"Index Cond: .*ROW\(", found[-1])
+    assert re.search(r"Index Cond: (.*ROW\(|\(\(type = ANY .*rid >)", found[-1])
 
 
 @pytest.mark.parametrize("scope", ["", f"code={USUAL}&", "patient=p1&", f"patient=p1&code={USUAL}&"])
