@@ -15,6 +15,8 @@ T = TypeVar("T")
 AT_ONCE = 32
 """Pieces of an answer that are read one after the other before everybody else has a turn."""
 
+_READ = Wait.R
+
 BUFFER = 128 * 1024
 """Bytes of an answer that are read at a time."""
 
@@ -33,19 +35,23 @@ class Connection(AsyncConnection[TupleRow]):
 
 def _reading(gen: PQGen[T], socket: int) -> PQGen[T]:
     """Return what `gen` returns, waiting where it would have to."""
-    watched = poll()
-    watched.register(socket, POLLIN)
     taken = 0
     try:
         wanted = next(gen)
         while True:
             # a first piece is never there yet, since the question has just been asked
-            there = wanted == Wait.R and taken % AT_ONCE and watched.poll(0)
-            taken += wanted == Wait.R
+            there = taken % AT_ONCE and wanted == _READ and _arrived(socket)
+            taken += wanted == _READ
             wanted = gen.send(Ready.R if there else (yield wanted))
     except StopIteration as done:
         found: T = done.value
         return found
+
+
+def _arrived(socket: int) -> bool:
+    watched = poll()
+    watched.register(socket, POLLIN)
+    return bool(watched.poll(0))
 
 
 async def enlarge(conn: AsyncConnection[Any]) -> None:
