@@ -178,7 +178,7 @@ class _Explainer:
             self._object(value, definitions().type(code), path)
             codes = bound_codes(element) if code in ("CodeableConcept", "Coding") else None
             if codes is not None and not self._wrong_since(before) and not is_bound(codes, value):
-                self._unbound("coding-not-listed", element, path, type=code)
+                self._unbound(element, path, f"{code} has no coding")
 
     def _wrong_since(self, before: int) -> bool:
         return any(one.severity == "error" for one in self.issues[before:])
@@ -194,17 +194,17 @@ class _Explainer:
             self._say("value-format", path, value=_shown(value), expected=PRIMITIVES[code].expected)
         elif not holds(primitive_check(element, code), value):
             if code == "code":
-                self._unbound("code-not-listed", element, path, value=_shown(value))
+                self._unbound(element, path, f"{_shown(value)} is not a code")
             else:
                 self._say("reference-format", path, value=_shown(value), help=RELATIVE_HELP)
         elif code in ("string", "markdown") and value.isspace():
             self._say("value-blank", path)
 
-    def _unbound(self, message_id: str, element: Element, path: str, **facts: object) -> None:
+    def _unbound(self, element: Element, path: str, coded: str) -> None:
         assert element.binding is not None
         codes = sorted({code for _, code in bound_codes(element) or ()})
         listed = ", ".join(codes[:_LISTED_CODES]) + (", …" if len(codes) > _LISTED_CODES else "")
-        self._say(message_id, path, valueset=element.binding[1], codes=listed, **facts)
+        self._say("binding-required", path, coded=coded, valueset=element.binding[1], why=f" ({listed})")
 
 
 def _title(element: Element) -> str:

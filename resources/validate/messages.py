@@ -59,8 +59,6 @@ MESSAGES: dict[str, Message] = {
     "value-format": _error("value", "{value} is not {expected}"),
     "reference-format": _error("value", "{value} is not a reference: {help}"),
     "value-blank": _warning("value", "Text should not be white space only"),
-    "code-not-listed": _error("code-invalid", "{value} is not a code of {valueset} ({codes})"),
-    "coding-not-listed": _error("code-invalid", "{type} has no coding of {valueset} ({codes})"),
     "extension-value-or-children": _error(
         "invariant", "An Extension must have either a value or extensions, not both (ext-1)"
     ),
@@ -123,18 +121,9 @@ MESSAGES: dict[str, Message] = {
     # ---------------------------------------------------------------- bundles
     "bundle-fullurl-missing": _error("required", "The entry must have a fullUrl in a Bundle of type {type}"),
     "bundle-fullurl-relative": _error("value", "A fullUrl must be absolute, not {url}"),
-    "bundle-fullurl-id": _error("invariant", "The fullUrl {url} must end with the resource's {type}/{id}"),
-    "bundle-fullurl-urn": _error("value", "{url} is not a {kind}"),
     "bundle-fullurl-duplicate": _error("invariant", "The fullUrl {url} stands twice (bdl-7)"),
-    "bundle-entry-unreachable": _warning(
-        "informational", "The entry is not reached from the {first} by references"
-    ),
-    "bundle-method-resource": _error("business-rule", "{method} {needs} a resource in its entry"),
     "bundle-request-url": _error("business-rule", "The url {url} does not fit {method}: {wanted}"),
     "bundle-response-status": _error("value", "{status} does not begin with an HTTP status of three digits"),
-    "bundle-search-outcome": _error(
-        "business-rule", "Only an OperationOutcome has the search mode 'outcome'{other}"
-    ),
     "bundle-link-duplicate": _error("business-rule", "The link relation {relation} stands twice"),
     "bundle-self-missing": _warning("business-rule", "A searchset should have a link 'self'"),
     "bundle-entries-missing": _error("required", "A {type} must have entries, the first of them a {first}"),
@@ -156,9 +145,6 @@ MESSAGES: dict[str, Message] = {
     ),
     "questionnaire-initial-type": _error(
         "business-rule", "An initial value of a question of type {type} cannot be a {found}"
-    ),
-    "questionnaire-initial-option": _error(
-        "business-rule", "The initial value {value} is not among the answer options"
     ),
     "response-questionnaire-missing": _information(
         "informational", "No questionnaire is named: only the response itself was checked"
@@ -182,7 +168,6 @@ MESSAGES: dict[str, Message] = {
     "response-answer-type": _error("structure", "The answer to {linkid} must be a {wanted}, not a {found}"),
     "response-answer-to-group": _error("structure", "The item {linkid} is a {type} and has no answers"),
     "response-nesting": _error("structure", "Items below the question {linkid} stand inside of its answer"),
-    "response-group-nesting": _error("structure", "Items of the group {linkid} stand directly below it"),
     "response-option": _error("code-invalid", "The answer {value} to {linkid} is not among its options"),
     "response-valueset-unknown": _warning(
         "not-found", "Whether {value} is an answer to {linkid} cannot be told: {why}"
@@ -199,7 +184,6 @@ MESSAGES: dict[str, Message] = {
     ),
     # ---------------------------------------------------------------- languages, units, identities, attachments
     "language-malformed": _error("code-invalid", "{tag} is not a language tag of BCP 47"),
-    "language-unregistered": _warning("code-invalid", "{subtag} in the language tag {tag} is not registered"),
     "language-disagrees": _warning(
         "business-rule", "The narrative's {attribute} {found} is not the resource's language {language}"
     ),
@@ -209,7 +193,6 @@ MESSAGES: dict[str, Message] = {
     "identifier-urn-value": _error(
         "value", "An Identifier of system urn:ietf:rfc:3986 must have a full URI as value, not {value}"
     ),
-    "example-url": _warning("business-rule", "{value} is an address of examples"),
     "attachment-size": _error("business-rule", "The attachment has {actual} bytes, not {size}"),
     "attachment-hash": _error("business-rule", "The attachment's hash is not the SHA-1 of its data"),
     "attachment-empty": _warning(
@@ -249,6 +232,14 @@ MESSAGES: dict[str, Message] = {
         "code-invalid", "{coded} of {valueset}, from which codes are preferred{why}"
     ),
     "binding-max": _error("code-invalid", "{coded} of {valueset}, the largest value set allowed here{why}"),
+    "bundle-fullurl-id": _error("invariant", "The fullUrl {url} must end with the resource's {name}"),
+    "bundle-method-resource": _error("business-rule", "{method} {needs} a resource in its entry"),
+    "bundle-search-outcome": _error(
+        "business-rule", "Only an OperationOutcome has the search mode 'outcome'"
+    ),
+    "bundle-entry-unreachable": _error(
+        "business-rule", "The entry is not reached from the {first} by references"
+    ),
 }
 
 

@@ -18,6 +18,11 @@ class Choices(Protocol):
         """How far references are followed."""
         ...
 
+    @property
+    def best_practice(self) -> bool:
+        """Whether what is only recommended is told too."""
+        ...
+
 
 class Run(Protocol):
     """One validation of one resource."""
