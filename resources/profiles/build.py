@@ -5,11 +5,13 @@ Source: http://hl7.org/fhir/R4/profiling.html, structuredefinition.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from resources.definitions.structures import published_structure
 from resources.profiles.nodes import Structure
 from resources.profiles.prune import prune_profile, prune_type
+from resources.profiles.snapshot import snapshot
 from resources.profiles.tree import read
 
 Json = dict[str, Any]
@@ -47,3 +49,14 @@ def build(definition: Json, beyond: Structure | None = None) -> Structure:
     if beyond is not None:
         prune_profile(structure, beyond, structure_of)
     return structure
+
+
+def compiled(definition: Json, lookup: Callable[[str], Json | None]) -> Structure:
+    """Return the pruned tree of a StructureDefinition as it is stored: its snapshot is made where it has none.
+
+    Shape:  `lookup` gives whole StructureDefinitions by canonical, for the snapshot only: the chain of its bases, and
+            profiles of types below which the differential goes (None: the type itself is taken); R4's own are known
+    Errors: FhirError(422) where a base is unknown, or the differential cannot be
+    """
+    whole = definition if definition.get("snapshot", {}).get("element") else snapshot(definition, lookup)
+    return build(whole, structure_of(definition["type"]))

@@ -106,7 +106,7 @@ class Structure:
     """A compiled StructureDefinition.
 
     Shape:  `type` is the R4 type that it constrains, `kind` as in R4; `context` of an extension as
-            (type, expression); `snapshot` the ElementDefinitions that it was made from; `size` their number
+            (type, expression); `size` the number of its elements; `plan` is what validation made of the tree
     """
 
     url: str
@@ -121,3 +121,4 @@ class Structure:
     context: tuple[tuple[str, str], ...] = ()
     context_invariants: tuple[str, ...] = ()
     size: int = 0
+    plan: Any = None

@@ -18,6 +18,7 @@ EXTENSIONS = "http://hl7.org/fhir/StructureDefinition/"
 _FHIR_TYPE = EXTENSIONS + "structuredefinition-fhir-type"
 _LARGEST = EXTENSIONS + "elementdefinition-maxValueSet"
 _BEST_PRACTICE = EXTENSIONS + "elementdefinition-bestpractice"
+_EXTENSIONS = ("extension", "modifierExtension")
 DEFAULT_SLICE = "@default"
 
 _type_ref = lru_cache(16384)(TypeRef)
@@ -97,6 +98,8 @@ class _Reader:
 
     def _place(self, parent: Node, own: Node, code: str) -> None:
         plain = parent.children.get(own.name)
+        if plain is None and not (code or own.choice or own.slicing or own.name in _EXTENSIONS):
+            own.slice_name = ""  # nothing is sliced: but a name
         if not own.slice_name:
             if plain is not None:
                 raise FhirError(422, "invalid", f"{self.url}: {own.path} stands in the snapshot twice")
@@ -132,7 +135,7 @@ def slices(plain: Node) -> list[Node]:
 
 
 def _implied(own: Node) -> tuple[Discriminator, ...]:
-    if own.name in ("extension", "modifierExtension"):
+    if own.name in _EXTENSIONS:
         return BY_URL
     return BY_TYPE if own.choice else ()
 
