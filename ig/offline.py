@@ -20,7 +20,7 @@ import msgspec
 from resources.definitions.structures import published_structure
 from resources.definitions.vocabulary import published
 from resources.outcome import FhirError
-from resources.profiles.build import build, structure_of
+from resources.profiles.build import compiled
 from resources.profiles.nodes import Structure
 from resources.references import parse_reference
 from resources.validate.asks import Coded, Target, Verdict
@@ -159,8 +159,7 @@ class Offline:
         source = self._source(canonical)
         if source is None:
             return None
-        base = structure_of(source["type"])
-        return build(source, base) if source.get("derivation") == "constraint" else base
+        return compiled(source, self._source)
 
     def _read_valueset(self, canonical: str) -> Json | None:
         url, _, version = canonical.partition("|")

@@ -77,8 +77,8 @@ MESSAGES: dict[str, Message] = {
     ),
     "code-unknown": _error("code-invalid", "{code} is not a code of the code system {system}"),
     "code-inactive": _warning("business-rule", "{code} of {system} is not in use any more"),
-    "code-abstract": _error(
-        "code-invalid", "{code} of {system} is abstract: it groups codes and is not one to be chosen"
+    "code-abstract": _warning(
+        "business-rule", "{code} of {system} is abstract: it groups codes and is not one to be chosen"
     ),
     "display-wrong": _warning("code-invalid", "The display of {code} is not {display} but {right}"),
     "coding-without-system": _warning(
