@@ -6,6 +6,7 @@ Source: hl7.fhir.r4.core 4.0.1
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,8 @@ def published_structure(url: str) -> Json | None:
     """
     data = _structures().get(url.removesuffix("|4.0.1"))
     return None if data is None else msgspec.json.decode(zlib.decompress(data))
+
+
+def published_structures() -> Iterable[str]:
+    """Return the urls of all of R4's own StructureDefinitions."""
+    return _structures().keys()

@@ -1,0 +1,1 @@
+"""Profiles: our snapshots beside the published ones."""
