@@ -10,7 +10,7 @@ from typing import Any
 
 from resources.definitions import definitions
 from resources.fhirpath.compiler import build
-from resources.fhirpath.environment import DEFAULT, USER, Environment, Limits, Resolve
+from resources.fhirpath.environment import DEFAULT, USER, Closure, Environment, Limits, Resolve
 from resources.fhirpath.errors import evaluation_error, too_costly
 from resources.fhirpath.generate import Direct, generate_one
 from resources.fhirpath.model import is_type, kind_of
@@ -56,6 +56,11 @@ class Expression:
                 return self._run_direct(direct, resource)
         items = self.items(resource, variables, resolve, limits, strict, type_name)
         return [value for value in map(plain, items) if value is not None]
+
+    @property
+    def closure(self) -> Closure:
+        """The compiled code, for callers with an environment of their own (and who catch what `_run` catches)."""
+        return self._closure
 
     def _direct_for(self, name: Any) -> Direct | None:
         """Return the generated code for one type of resource, None where the expression needs the closures."""

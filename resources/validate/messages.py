@@ -65,6 +65,64 @@ MESSAGES: dict[str, Message] = {
     "narrative-forbidden": _error("invariant", "The narrative is not allowed: {problem} (txt-1)"),
     "narrative-blank": _warning("invariant", "The narrative shows neither text nor an image (txt-2)"),
     "issues-limit": _information("informational", "Only the first {limit} problems are listed"),
+    # ---------------------------------------------------------------- values, invariants, profiles, extensions
+    "cardinality-max": _error(
+        "structure", "{count} of {element}, but the profile {profile} allows {max} at most"
+    ),
+    "type-not-allowed": _error("structure", "The profile {profile} allows {allowed} here, not {type}"),
+    "fixed-value": _error("value", "The value must be exactly {wanted}"),
+    "pattern-missing": _error("value", "The value must have {wanted}"),
+    "value-too-small": _error("value", "{value} is less than {limit}, the least value allowed"),
+    "value-too-large": _error("value", "{value} is more than {limit}, the greatest value allowed"),
+    "value-too-long": _error("too-long", "The text has {length} characters, {longest} are allowed"),
+    "invariant-failed": _error("invariant", "{key}: {human}"),
+    "invariant-not-evaluated": _warning("processing", "The invariant {key} could not be evaluated: {why}"),
+    "slice-unmatched": _error(
+        "structure",
+        "It is none of the slices {slices} of {name!r}, and the profile {profile} allows no others",
+    ),
+    "slice-min": _error(
+        "required", "{name!r} must have {min} of the slice '{slice}', not {count}, by the profile {profile}"
+    ),
+    "slice-max": _error(
+        "structure", "{name!r} may have {max} of the slice '{slice}', not {count}, by the profile {profile}"
+    ),
+    "slice-order": _error(
+        "structure", "The slice '{slice}' of {name!r} must come before '{other}', by the profile {profile}"
+    ),
+    "slice-at-end": _error(
+        "structure",
+        "What is in no slice of {name!r} must come last, after '{slice}', by the profile {profile}",
+    ),
+    "profile-unknown": _warning("not-found", "The profile {profile} is not known here: it was not checked"),
+    "profile-wrong-type": _error("structure", "The profile {profile} is one of {wanted}, not of {type}"),
+    "profile-abstract": _warning(
+        "business-rule", "The profile {profile} is abstract: a resource should name one derived from it"
+    ),
+    "type-profile-none": _error("structure", "The value conforms to none of the profiles {profiles}"),
+    "must-support-absent": _information(
+        "informational", "{element}, which the profile {profile} marks as must-support, is not there"
+    ),
+    "must-support-slice": _information(
+        "informational",
+        "The slice '{slice}' of {name!r}, which the profile {profile} marks as must-support, is not there",
+    ),
+    "extension-unknown": _warning("extension", "The extension {url} is not known here"),
+    "extension-modifier-unknown": _error(
+        "extension",
+        "The modifier extension {url} is not known here: it may change the meaning of its element",
+    ),
+    "extension-not-one": _error("extension", "{url} is no extension but a profile of {type}"),
+    "extension-url-relative": _error("extension", "The url of an extension must be absolute, not {url}"),
+    "extension-is-modifier": _error("extension", "{url} is a modifier: it must stand in modifierExtension"),
+    "extension-no-modifier": _error("extension", "{url} is no modifier: it must stand in extension"),
+    "extension-nested-unknown": _error("extension", "The extension {of} has no extension {url}"),
+    "extension-context": _error(
+        "extension", "The extension {url} may not stand on {place}, only on {allowed}"
+    ),
+    "extension-context-invariant": _error(
+        "extension", "The extension {url} may only stand where this is true: {expression}"
+    ),
     # ---------------------------------------------------------------- bindings
     "binding-text-only": _error(
         "code-invalid", "A code of the value set {valueset} is required; text alone is not enough"

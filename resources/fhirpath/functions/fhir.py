@@ -105,7 +105,9 @@ def _reference_text(item: Item) -> str | None:
 def _fetch(env: Environment, text: str) -> Json | None:
     root: Json = env.root.value if env.root is not None and isinstance(env.root.value, dict) else {}
     if text.startswith("#"):
-        return root if text == "#" else contained_by_id(root).get(text[1:])
+        outer = env.variables.get("rootResource")
+        holder: Json = outer.value if type(outer) is Node else root
+        return holder if text == "#" else contained_by_id(holder).get(text[1:])
     if root.get("resourceType") == "Bundle":
         for entry in root.get("entry", ()):
             resource = entry.get("resource")

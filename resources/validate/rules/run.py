@@ -1,0 +1,177 @@
+"""One validation under way: what was said so far, and where each resource stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from resources.fhirpath.environment import Environment, Limits
+from resources.fhirpath.model import kind_of
+from resources.fhirpath.values import Node
+from resources.outcome import Issue, Severity
+from resources.profiles.nodes import Structure
+from resources.validate.asks import PENDING, Asks, Coded, Pending, Target, Verdict
+from resources.validate.explain import MAX_ISSUES
+from resources.validate.messages import issue
+from resources.validate.options import Options
+from resources.validate.rules.scopes import Scope
+
+Json = dict[str, Any]
+Conforms = Callable[["Run", Any, str, str], bool | None]
+
+LIMITS = Limits(steps=2_000_000, seconds=10.0)
+"""What the invariants of one resource may cost together."""
+MAX_INSIDE = 16
+"""Profiles that are looked at because of each other."""
+
+
+class FullError(Exception):
+    """As many issues were found as we list."""
+
+
+class PendingError(Exception):
+    """An expression asked for what is not at hand yet."""
+
+
+class Frame:
+    """A resource on the way down: where it stands, and what its expressions see.
+
+    Shape:  `path` is that of the resource; `container` the frame of the resource that contains it, itself where
+            none does; `scope` is what references inside of it can point at
+    """
+
+    __slots__ = ("container", "env", "path", "resource", "scope", "type")
+
+    def __init__(self, run: Run, resource: Json, path: str, scope: Scope, container: Frame | None) -> None:
+        self.resource = resource
+        self.path = path
+        self.scope = scope
+        self.type: str = resource["resourceType"]
+        self.container: Frame = container or self
+        root = Node(resource, kind_of(self.type))
+        outer = root if container is None else container.env.root
+        self.env = Environment(root, {"rootResource": outer}, run.resolver(self), LIMITS)
+
+
+class Watched:
+    """The asks of a run, which notes that an answer is still awaited."""
+
+    __slots__ = ("_asks", "_run")
+
+    def __init__(self, asks: Asks, run: Run) -> None:
+        self._asks = asks
+        self._run = run
+
+    def structure(self, canonical: str, /) -> Structure | Pending | None:
+        """Return what the asks answer."""
+        answer = self._asks.structure(canonical)
+        if answer is PENDING:
+            self._run.waiting = True
+        return answer
+
+    def coded(self, question: Coded, /) -> Verdict | Pending:
+        """Return what the asks answer."""
+        answer = self._asks.coded(question)
+        if answer is PENDING:
+            self._run.waiting = True
+        return answer
+
+    def target(self, reference: str, /) -> Target | Pending | None:
+        """Return what the asks answer."""
+        answer = self._asks.target(reference)
+        if answer is PENDING:
+            self._run.waiting = True
+        return answer
+
+
+class Run:
+    """A validation: `say` notes an issue (once), `structure` asks for a profile, `conforms` tries one out."""
+
+    def __init__(self, asks: Asks, options: Options, root: Json, conforms: Conforms) -> None:
+        self.asks = Watched(asks, self)
+        self.options = options
+        self.root = root
+        self.issues: list[Issue] = []
+        self.frames: dict[int, Frame] = {}
+        self.checked: set[tuple[int, str]] = set()
+        self.inside = 0
+        self.waiting = False
+        self.broken: frozenset[str] = frozenset()
+        self.above: frozenset[str] = frozenset()
+        self._said: set[tuple[str, str, str]] = set()
+        self._verdicts: dict[tuple[int, str], bool | None] = {}
+        self._kept: list[Any] = []
+        self._conforms = conforms
+
+    def say(
+        self, message_id: str, path: str, /, *, severity: Severity | None = None, **facts: object
+    ) -> None:
+        """Note the message of the element at `path`, unless it was said already."""
+        self.repeat(issue(message_id, path, severity, **facts))
+
+    def repeat(self, told: Issue) -> None:
+        """Note an issue, unless it was said already."""
+        key = (told.id, told.expression[0] if told.expression else "", told.text)
+        if key in self._said:
+            return
+        if len(self.issues) >= MAX_ISSUES:
+            raise FullError
+        self._said.add(key)
+        self.issues.append(told)
+
+    def structure(self, canonical: str) -> Structure | None:
+        """Return the structure of a canonical; None where it is unknown, or not at hand yet (`waiting` is set)."""
+        found = self.asks.structure(canonical)
+        return None if found is PENDING else found
+
+    def is_broken(self, path: str) -> bool:
+        """Whether the shape of the element at `path`, or of something in it, is wrong already."""
+        return path in self.broken or path in self.above
+
+    @contextmanager
+    def apart(self) -> Iterator[list[Issue]]:
+        """Collect what is said inside in a list of its own."""
+        kept = self.issues, self._said, self.checked
+        waiting, self.waiting = self.waiting, False
+        self.issues, self._said, self.checked = [], set(), set()
+        try:
+            yield self.issues
+        except FullError:
+            pass
+        finally:
+            self.issues, self._said, self.checked = kept
+            self.waiting = waiting or self.waiting
+
+    def conforms(self, value: Any, canonical: str, code: str = "") -> bool | None:
+        """Return whether a resource (or value of type `code`) conforms to a profile, None where that is open (yet)."""
+        key = (id(value), canonical)
+        if key not in self._verdicts:
+            self._kept.append(value)
+            self._verdicts[key] = True  # what is being looked at does not refute itself
+            code = code or str(value.get("resourceType"))
+            self._verdicts[key] = self._conforms(self, value, canonical, code)
+        return self._verdicts[key]
+
+    def frame(self, resource: Json, path: str, outer: Frame | None, contained: bool, url: str = "") -> Frame:
+        """Return the frame of a resource, made when it is first met."""
+        found = self.frames.get(id(resource))
+        if found is None:
+            self._kept.append(resource)
+            scope = Scope(resource, path, outer.scope if outer is not None else None, url)
+            found = Frame(self, resource, path, scope, outer if contained else None)
+            self.frames[id(resource)] = found
+        return found
+
+    def resolver(self, frame: Frame) -> Callable[[str], Json | None]:
+        """Return what `resolve()` calls for a reference out of the resource of `frame`."""
+
+        def resolve(reference: str) -> Json | None:
+            if (inside := frame.scope.find(reference)) is not None:
+                return inside
+            found = self.asks.target(reference)
+            if found is PENDING:
+                raise PendingError
+            return found.resource if found is not None else None
+
+        return resolve
