@@ -12,6 +12,7 @@ from typing import Any
 from resources.profiles.nodes import Binding, Node
 from resources.validate.asks import PENDING, Coded
 from resources.validate.rules.hooks import Run
+from resources.validate.rules.languages import check_tag
 
 Json = dict[str, Any]
 UCUM = "http://unitsofmeasure.org"
@@ -20,6 +21,8 @@ QUANTITIES = frozenset(
 )
 _PRIMITIVES = frozenset({"code", "string", "uri", "url", "canonical", "oid", "markdown", "id"})
 _MAX = "max"
+_LANGUAGES = "http://hl7.org/fhir/ValueSet/all-languages"
+"""The value set of all language tags: judged by their grammar."""
 _IDS = {
     "required": "binding-required",
     "extensible": "binding-extensible",
@@ -33,6 +36,8 @@ def check(run: Run, node: Node, type_code: str, value: Any, path: str) -> None:
     binding = node.binding
     if binding is None:
         return
+    if binding.largest == _LANGUAGES and type(value) is str:
+        check_tag(run, value, path)
     for strength, valueset in _sets(binding):
         _check(run, strength, valueset, type_code, value, path)
 
@@ -40,7 +45,7 @@ def check(run: Run, node: Node, type_code: str, value: Any, path: str) -> None:
 def _sets(binding: Binding) -> Iterator[tuple[str, str]]:
     if binding.valueset and binding.strength != "example":
         yield binding.strength, binding.valueset
-    if binding.largest:
+    if binding.largest and binding.largest != _LANGUAGES:
         yield _MAX, binding.largest
 
 

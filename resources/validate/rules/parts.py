@@ -9,7 +9,6 @@ from resources.validate.rules import bundles, contained, narrative, questionnair
 from resources.validate.rules.bindings import QUANTITIES, check_coding, check_quantity
 from resources.validate.rules.datatypes import check_attachment, check_identifier, check_meta, check_uri
 from resources.validate.rules.hooks import Run
-from resources.validate.rules.languages import check_tag
 from resources.validate.rules.references import check_reference
 from resources.validate.rules.scopes import Scope
 
@@ -26,11 +25,6 @@ def _alone(rule: Callable[[Run, Any, str], None]) -> Rule:
     return check
 
 
-def _tag(run: Run, value: Any, path: str, _: Scope) -> None:
-    if path.endswith(".language"):
-        check_tag(run, value, path)
-
-
 BY_TYPE: Mapping[str, Rule] = {
     "Coding": _alone(check_coding),
     "Reference": check_reference,
@@ -41,7 +35,7 @@ BY_TYPE: Mapping[str, Rule] = {
 }
 """Rules of the values of complex types."""
 
-BY_PRIMITIVE: Mapping[str, Rule] = {"uri": _alone(check_uri), "url": _alone(check_uri), "code": _tag}
+BY_PRIMITIVE: Mapping[str, Rule] = {"uri": _alone(check_uri), "url": _alone(check_uri)}
 """Rules of the values of primitive types."""
 
 INVARIANTS = contained.INVARIANTS | {"dom-6", "bdl-7", "que-2", "ref-1"}
