@@ -19,6 +19,8 @@ _FHIR_TYPE = EXTENSIONS + "structuredefinition-fhir-type"
 _LARGEST = EXTENSIONS + "elementdefinition-maxValueSet"
 _BEST_PRACTICE = EXTENSIONS + "elementdefinition-bestpractice"
 _EXTENSIONS = ("extension", "modifierExtension")
+DEEPEST = 40
+"""The most dots that a path may have."""
 DEFAULT_SLICE = "@default"
 
 _type_ref = lru_cache(16384)(TypeRef)
@@ -74,7 +76,7 @@ class _Reader:
             self.nodes[path] = node(json, path, None)
             self.inside[path] = self.type
             return
-        parent = self.nodes.get(above)
+        parent = self.nodes.get(above) if path.count(".") <= DEEPEST else None
         if parent is None or not dot:
             raise FhirError(422, "invalid", f"{self.url}: {path} stands in the snapshot without its parent")
         element, code = self._element(above, last)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resources.outcome import Issue
+from resources.outcome import FhirError, Issue
 from resources.profiles.snapshot.elements import Branch
 from resources.profiles.snapshot.merge import merged
 from resources.profiles.snapshot.places import Places, Step
@@ -17,6 +17,9 @@ Json = dict[str, Any]
 
 _BY_TYPE = {"discriminator": [{"type": "type", "path": "$this"}], "ordered": False}
 _BY_URL = {"discriminator": [{"type": "value", "path": "url"}], "ordered": False, "rules": "open"}
+_MOST = 100_000
+"""Elements that slices may copy: the largest published profile has 3,000; slices in slices double them each time."""
+_DEEPEST = 40
 _TEXTS = ("short", "definition", "comment")
 
 
@@ -30,6 +33,7 @@ class Differential:
         self._library = library
         self._places = Places()
         self._names: dict[int, str] = {}
+        self._copied = 0
 
     def apply(self, elements: list[Json]) -> None:
         """Apply all elements in order."""
@@ -46,6 +50,8 @@ class Differential:
     def _apply(self, json: Json, where: str) -> None:
         steps = self._places.steps(json)
         own, sliced = self.root, False
+        if len(steps) > _DEEPEST:
+            raise _ImpossibleError(f"the path is deeper than {_DEEPEST} elements")
         if json["path"].partition(".")[0] != own.name:
             raise _ImpossibleError(f"the path does not begin with {own.name}")
         for number, step in enumerate(steps):
@@ -122,6 +128,9 @@ class Differential:
         json |= {"sliceName": slice_name, "min": 0}
         children = {name: each.copy() for name, each in origin.children.items()}
         made = Branch(child.name, json, children)
+        self._copied += made.size()
+        if self._copied > _MOST:
+            raise FhirError(422, "too-costly", f"{self._source}: its slices have more than {_MOST} elements")
         child.slices.insert(self._index(child, slice_name), made)
         return made
 

@@ -42,6 +42,10 @@ class Branch:
         children = {name: child.copy() for name, child in self.children.items()}
         return Branch(self.name, self.json, children, [each.copy() for each in self.slices])
 
+    def size(self) -> int:
+        """Return how many elements the tree has."""
+        return 1 + sum(each.size() for each in (*self.children.values(), *self.slices))
+
     def types(self) -> list[Json]:
         """Return the types of the element."""
         return list(self.json.get("type", ()))

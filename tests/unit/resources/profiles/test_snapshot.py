@@ -299,6 +299,19 @@ def test_definitions_that_go_in_a_circle_are_refused() -> None:
         snapshot(known[URL + "a"], known.get)
 
 
+def test_slices_in_slices_do_not_grow_without_end() -> None:
+    elements: list[Json] = []
+    for depth in range(25, 0, -1):
+        path = "Observation" + ".extension" * depth
+        elements += [{"path": path, "min": 0}, {"path": path, "sliceName": "a"}]
+    with pytest.raises(FhirError, match="more than 100000 elements"):
+        _made(*elements)
+
+
+def test_paths_are_not_endless() -> None:
+    assert "deeper than 40" in _errors({"path": "Observation" + ".extension" * 41})[0]
+
+
 def test_a_differential_alone_is_compiled() -> None:
     tree = compiled(_profile({"path": "Observation.note", "max": "1"}), _none)
     assert tree.root.children.keys() == {"note"}
