@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "doctor",
     "definitions": "small",
     "fhirpath": "fhirpath",
+    "validate": "validate",
     "version": "small",
 }
 """Command → its module in `fhir_server.commands`; only the one that runs is imported (the server takes a second)."""

@@ -6,7 +6,7 @@ this still holds, or the plan is made anew.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from fhir_server.changes.conditions import (
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.patching import patched
 from fhir_server.changes.prepare import Key, Prepared, link, own_id, prepare
+from fhir_server.conformance.policy import asks_more, judged_all
 from fhir_server.exchange import Request, Session
 from fhir_server.search.custom import before_writing
 from fhir_server.search.match import match_ids
@@ -46,7 +47,7 @@ class Target(msgspec.Struct):
 
     Shape:  `same_as` is the target that a repeated conditional create shares; `matched` is set where a conditional
             create found its resource, so that nothing is written; `deferred` are conditional references that only
-            the finished bundle can answer
+            the finished bundle can answer; `issues` is what there is to say of the resource
     """
 
     entry: Entry
@@ -59,6 +60,7 @@ class Target(msgspec.Struct):
     prepared: Prepared | None = None
     write: Write | None = None
     deferred: list[tuple[Json, Criteria]] = []
+    issues: list[Issue] = []
 
     @property
     def key(self) -> tuple[int, str]:
@@ -110,6 +112,7 @@ async def make_plan(session: Session, request: Request, entries: list[Entry]) ->
     _rewrite_links(plan)
     await _weigh_references(session, plan)
     await before_writing(session, {target.type for target in plan.written})
+    await judge(session, request, plan.written, plan.removed)
     _prepare(plan.written)
     await _draft(session, plan)
     return plan
@@ -255,6 +258,31 @@ async def match_reference(session: Session, condition: Criteria, entry: Entry) -
         code = "multiple-matches" if found else "not-found"
         raise FhirError(412, code, text, f"{entry.where}.resource")
     return tuple(found)
+
+
+async def judge(
+    session: Session, request: Request, written: Sequence[Target], removed: Sequence[Target] = ()
+) -> None:
+    """Weigh by the types' policies what is written; raises FhirError 422 that lists what is wrong with all of it."""
+    targets = [(target, target.resource) for target in written if target.resource is not None]
+    if not targets or not asks_more(session):
+        return
+    inside: dict[str, Json | None] = {target.reference: resource for target, resource in targets}
+    inside |= {target.reference: None for target in removed}
+    found = await judged_all(
+        session,
+        [resource for _, resource in targets],
+        size=len(request.body),
+        base=request.base,
+        inside=inside,
+    )
+    wrong: list[Issue] = []
+    for (target, _), said in zip(targets, found, strict=True):
+        issues = said.issues if isinstance(said, FhirError) else said
+        target.issues = [_located(issue, target) for issue in issues]
+        wrong += target.issues if isinstance(said, FhirError) else []
+    if wrong:
+        raise FhirError(422, issues=wrong)
 
 
 def _prepare(targets: list[Target]) -> None:

@@ -17,7 +17,16 @@ from psycopg import AsyncConnection, errors
 
 from fhir_server.bundle.answer import response_bundle
 from fhir_server.bundle.entries import Entry, located, parse_transaction
-from fhir_server.bundle.plan import Found, Plan, Target, make_plan, match, match_reference, prepare_target
+from fhir_server.bundle.plan import (
+    Found,
+    Plan,
+    Target,
+    judge,
+    make_plan,
+    match,
+    match_reference,
+    prepare_target,
+)
 from fhir_server.bundle.reads import carried_out
 from fhir_server.changes.conditions import Criteria
 from fhir_server.changes.prepare import link
@@ -82,7 +91,7 @@ async def _execute(
         rows = await _write(inside, plan.removed, now)
         await _prove(inside, plan)
         rows |= await _write(inside, plan.written, now)
-        rows |= await _resolve_deferred(inside, plan, rows)
+        rows |= await _resolve_deferred(inside, request, plan, rows)
         await _prove_unique(inside, plan)
         results = await _answer(inside, request, plan, rows, dispatch)
         await _end_epochs(conn, plan)
@@ -143,7 +152,9 @@ def _idle_delete(plan: Plan) -> Entry:
     return next(e for e in plan.entries if e.method == "DELETE" and not e.route.id)
 
 
-async def _resolve_deferred(session: Session, plan: Plan, rows: dict[str, Row]) -> dict[str, Row]:
+async def _resolve_deferred(
+    session: Session, request: Request, plan: Plan, rows: dict[str, Row]
+) -> dict[str, Row]:
     """Resolve the conditional references that see what this bundle wrote, and amend their holders."""
     holders = [t for t in plan.written if t.deferred]
     found: dict[Criteria, Found] = {}
@@ -154,6 +165,7 @@ async def _resolve_deferred(session: Session, plan: Plan, rows: dict[str, Row]) 
             ((rid, id_),) = found[condition]
             holder["reference"] = f"{condition.type}/{id_}"
             plan.known[type_number(condition.type), id_] = rid
+    await judge(session, request, holders)
     amended = []
     for target in holders:
         assert target.write is not None
@@ -212,4 +224,4 @@ async def _existing(session: Session, plan: Plan) -> dict[str, Row]:
 def _written(target: Target, row: Row) -> Result:
     created = not target.matched and (target.old is None or not target.old.live)
     location = f"{target.reference}/_history/{row.version}"
-    return Result(201 if created else 200, row.json(), row.version, row.updated, location)
+    return Result(201 if created else 200, row.json(), row.version, row.updated, location, target.issues)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from resources.validate.validator import validate as validated
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fhir_server.commands.terminal import err, fail, out, say
@@ -26,6 +25,7 @@ from resources.codec.xml import parse_xml
 from resources.outcome import FhirError, Issue
 from resources.validate.narrative import div_problem
 from resources.validate.options import Options
+from resources.validate.validator import validate as validated
 from terminology import ucum
 
 MANY = 20

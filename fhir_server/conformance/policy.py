@@ -34,13 +34,18 @@ TAG = {
 """The tag of a resource that was saved although it does not conform."""
 
 
+def asks_more(session: Session) -> bool:
+    """Whether any type has another policy than `gate`."""
+    settings = session.server.settings
+    return settings.validation != "gate" or bool(settings.validation_types)
+
+
 async def judged(session: Session, resource: Json, *, size: int = 0, base: str = "") -> list[Issue]:
     """Return what there is to say of a resource that is about to be written; the policy `tag` marks it.
 
     Errors: 422 with every issue where its type's policy is `reject` and it does not conform
     """
-    settings = session.server.settings
-    if settings.validation == "gate" and not settings.validation_types:
+    if not asks_more(session):
         return []
     (found,) = await judged_all(session, [resource], size=size, base=base)
     if isinstance(found, FhirError):

@@ -9,7 +9,7 @@ Source: http://hl7.org/fhir/R4/profiling.html
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -18,8 +18,7 @@ from fhir_server.conformance.kept import OWN, Kept, Profile
 from fhir_server.conformance.stored import by_canonical
 from resources.definitions.structures import published_structure
 from resources.outcome import FhirError
-from resources.profiles.build import build, structure_of
-from resources.profiles.nodes import Structure
+from resources.profiles.build import compiled, structure_of
 
 Json = dict[str, Any]
 
@@ -39,7 +38,7 @@ async def fetched(conn: AsyncConnection[Any], kept: Kept, canonicals: Sequence[s
 
 
 async def _with_bases(conn: AsyncConnection[Any], canonicals: Sequence[str]) -> dict[str, Json]:
-    """Return the stored StructureDefinitions of `canonicals` and all that these are derived from, by canonical."""
+    """Return the stored StructureDefinitions of `canonicals` and those that their snapshots are made of."""
     found: dict[str, Json] = {}
     looked: set[str] = set()
     wanted = set(canonicals)
@@ -47,15 +46,20 @@ async def _with_bases(conn: AsyncConnection[Any], canonicals: Sequence[str]) -> 
         looked |= wanted
         stored = await by_canonical(conn, "StructureDefinition", wanted)
         found |= stored
-        wanted = {base for base in _bases(stored.values()) if published_structure(base) is None} - looked
+        named = {url for resource in stored.values() for url in _made_of(resource)}
+        wanted = {url for url in named - looked if published_structure(url) is None}
         if not wanted:
             break
     return found
 
 
-def _bases(resources: Iterable[Json]) -> set[str]:
-    found = {resource.get("baseDefinition") for resource in resources}
-    return {one for one in found if isinstance(one, str)}
+def _made_of(resource: Json) -> Iterator[str]:
+    """Yield the canonicals that the snapshot of a profile is made of, where it does not have one already."""
+    if resource.get("snapshot"):
+        return
+    elements = resource.get("differential", {}).get("element", ())
+    profiles = [url for one in elements for kind in one.get("type", ()) for url in kind.get("profile", ())]
+    yield from (url for url in (resource.get("baseDefinition"), *profiles) if isinstance(url, str))
 
 
 def _compiled(canonicals: Sequence[str], known: dict[str, Json]) -> dict[str, Profile]:
@@ -68,18 +72,13 @@ def _compiled(canonicals: Sequence[str], known: dict[str, Json]) -> dict[str, Pr
 
 
 def _profile(resource: Json, find: Callable[[str], Json | None]) -> Profile:
-    try:
-        return Profile(_compiled_one(resource, find))
-    except FhirError as error:
-        return Profile(None, "; ".join(issue.text for issue in error.issues)[:1_000])
-
-
-def _compiled_one(resource: Json, find: Callable[[str], Json | None]) -> Structure:
-    """Return the tree of a profile; raises FhirError 422 where it is none of an R4 type or cannot be made whole."""
     name = str(resource.get("type"))
     beyond = structure_of(name)
     if beyond is None:
-        raise FhirError(422, "not-supported", f"It describes {name}, which is no type of R4")
+        return Profile(None, f"it describes {name}, which is no type of R4")
     if resource.get("derivation") != "constraint":
-        return beyond
-    return build(resource, beyond)
+        return Profile(beyond)
+    try:
+        return Profile(compiled(resource, find))
+    except FhirError as error:
+        return Profile(None, "; ".join(issue.text for issue in error.issues)[:1_000])

@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from resources.validate.validator import validate
-
 from fhir_server import metrics
 from fhir_server.conformance.asks import ServerAsks
 from fhir_server.conformance.kept import kept
@@ -21,6 +19,7 @@ from fhir_server.exchange import Session
 from resources.outcome import FhirError, Issue, Severity
 from resources.validate.messages import issue
 from resources.validate.options import Options
+from resources.validate.validator import validate
 
 Json = dict[str, Any]
 

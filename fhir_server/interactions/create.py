@@ -7,9 +7,11 @@ from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import parse, prepare
 from fhir_server.changes.single import apply_unless, attempts, draft
 from fhir_server.changes.single import create as create_new
+from fhir_server.conformance.policy import judged
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.search.custom import before_writing
 from fhir_server.storage.rows import POST, Row
+from resources.outcome import Issue
 
 
 async def create(session: Session, request: Request) -> Result:
@@ -18,19 +20,23 @@ async def create(session: Session, request: Request) -> Result:
     resource = parse(request.body, type_name, request.resource)
     await before_writing(session, (type_name,))
     condition = if_none_exist(request, type_name)
+    size = len(request.body)
     if condition is None:
-        return written(await create_new(session, resource), 201)
+        issues = await judged(session, resource, size=size, base=request.base)
+        return written(await create_new(session, resource), 201, issues)
     async for _ in attempts():
         found = await condition.match(session)
         if found is not None:
             return written(found, 200)
+        issues = await judged(session, resource, size=size, base=request.base)
         row = await apply_unless(session, condition, await draft(session, prepare(resource, new_id()), POST))
         if row is not None:
-            return written(row, 201)
+            return written(row, 201, issues)
     raise AssertionError("attempts() ends by raising")
 
 
-def written(row: Row, status: int) -> Result:
-    """Return the answer to a write: the row, where it lies, and its version."""
+def written(row: Row, status: int, issues: list[Issue] | None = None) -> Result:
+    """Return the answer to a write: the row, where it lies, its version, and what there was to say of it."""
     location = f"{row.type_name}/{row.id}/_history/{row.version}"
-    return Result(status, row.json() if row.live else None, row.version, row.updated, location)
+    body = row.json() if row.live else None
+    return Result(status, body, row.version, row.updated, location, issues or [])

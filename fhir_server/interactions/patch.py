@@ -6,6 +6,7 @@ from fhir_server.changes import single
 from fhir_server.changes.conditions import criteria, expect, precondition
 from fhir_server.changes.patching import patched
 from fhir_server.changes.prepare import prepare
+from fhir_server.conformance.policy import judged
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.create import written
 from fhir_server.search.custom import before_writing
@@ -27,8 +28,10 @@ async def patch(session: Session, request: Request) -> Result:
             old = await single.look(session, type_name, id_)
         stored = there(old, what)
         expect(wanted, stored.version, what)
-        prepared = prepare(await patched(stored.json(), request, type_name), stored.id)
+        resource = await patched(stored.json(), request, type_name)
+        issues = await judged(session, resource, size=len(stored.tail or b""), base=request.base)
+        prepared = prepare(resource, stored.id)
         row = await single.apply(session, await single.draft(session, prepared, PATCH, stored))
         if row is not None:
-            return written(row, 200)
+            return written(row, 200, issues)
     raise AssertionError("attempts() ends by raising")

@@ -8,6 +8,7 @@ from fhir_server.changes import single
 from fhir_server.changes.conditions import Criteria, criteria, expect, precondition
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import own_id, parse, prepare
+from fhir_server.conformance.policy import judged
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.create import written
 from fhir_server.search.custom import before_writing
@@ -27,8 +28,9 @@ async def update(session: Session, request: Request) -> Result:
         raise FhirError(
             400, "invalid", f"The id in the body is {said}, but the URL says '{id_}'", f"{type_name}.id"
         )
+    issues = await judged(session, resource, size=len(request.body), base=request.base)
     row, was_there = await single.put(session, prepare(resource, id_), precondition(request))
-    return written(row, 200 if was_there else 201)
+    return written(row, 200 if was_there else 201, issues)
 
 
 async def _conditional(
@@ -46,9 +48,10 @@ async def _conditional(
             old = await single.look(session, condition.type, given)
         there = old is not None and old.live
         expect(wanted, old.version if old is not None and there else None, f"What '{condition}' names")
+        issues = await judged(session, resource, size=len(request.body), base=request.base)
         prepared = prepare(resource, old.id if old is not None else given or new_id())
         one = await single.draft(session, prepared, PUT if given or matched else POST, old)
         row = await (single.apply(session, one) if matched else single.apply_unless(session, condition, one))
         if row is not None:
-            return written(row, 200 if there else 201)
+            return written(row, 200 if there else 201, issues)
     raise AssertionError("attempts() ends by raising")

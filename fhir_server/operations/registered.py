@@ -1,5 +1,27 @@
 """Every operation that there is: who imports this module has them registered."""
 
-from fhir_server.operations import diff, docref, document, everything, fhirpath, graphql, lastn, meta, reindex
+from fhir_server.operations import (
+    diff,
+    docref,
+    document,
+    everything,
+    fhirpath,
+    graphql,
+    lastn,
+    meta,
+    reindex,
+    validate,
+)
 
-__all__ = ["diff", "docref", "document", "everything", "fhirpath", "graphql", "lastn", "meta", "reindex"]
+__all__ = [
+    "diff",
+    "docref",
+    "document",
+    "everything",
+    "fhirpath",
+    "graphql",
+    "lastn",
+    "meta",
+    "reindex",
+    "validate",
+]

@@ -33,11 +33,13 @@ def ended_by(type_: int) -> tuple[str, ...]:
     return _ENDED_BY.get(type_name(type_), ())
 
 
+_END = """INSERT INTO epoch AS e (name, value) SELECT x.name, 1 FROM unnest(%s) AS x(name) {}
+ON CONFLICT (name) DO UPDATE SET value = e.value + 1"""
+
 SQL = {
     "guard": "guard AS (SELECT value FROM epoch WHERE name = 'search' AND value = ALL(%s))",
     "unguarded": "guard AS (SELECT 1)",
-    "end": """ended AS (UPDATE epoch e SET value = e.value + 1 FROM unnest(%s) AS x(name)
-WHERE e.name = x.name AND EXISTS (SELECT FROM done))""",
+    "end": f"""ended AS ({_END.format("WHERE EXISTS (SELECT FROM done)")})""",
     "forget": f"forgotten AS (DELETE FROM custom_param p USING done WHERE p.source IN (done.rid, {SEVERAL}))",
 }
 """Parts of a write statement: rows made under an epoch, or none; the end of epochs; what has to be indexed anew."""
@@ -53,6 +55,6 @@ async def current(conn: AsyncConnection[Any], name: str) -> int:
 async def end(conn: AsyncConnection[Any], names: Collection[str], rids: Sequence[int]) -> None:
     """End epochs within a transaction, as its last statement: `rids` are the resources whose writes end them."""
     if names:
-        await conn.execute("UPDATE epoch SET value = value + 1 WHERE name = ANY(%s)", (Texts(sorted(names)),))
+        await conn.execute(_END.format(""), (Texts(sorted(names)),))
     if "search" in names:
         await conn.execute("DELETE FROM custom_param WHERE source = ANY(%s)", (Int8s([*rids, SEVERAL]),))

@@ -134,7 +134,7 @@ async def test_several_profiles_count_together(client: httpx.AsyncClient, named:
 
 async def test_a_changed_profile_is_in_force_at_the_next_request_of_every_process(database_url: str) -> None:
     async with another(database_url) as one, another(database_url) as two:
-        for required, right in (("gender", {"gender": "male"}), ("telecom", {"telecom": [{"value": "1"}]})):
+        for required, right in (("gender", {"gender": "male"}), ("telecom", {"telecom": [{"system": "phone", "value": "1"}]})):
             changed = profile(required, url=PROFILE + "-3")
             assert (await one.put("StructureDefinition/three", json={"id": "three", **changed})).is_success
             for client in (one, two):
