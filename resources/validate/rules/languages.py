@@ -13,7 +13,7 @@ from resources.validate.tags import problem_of
 
 Json = dict[str, Any]
 
-_LANG = re.compile(r"""\A<div\b[^>]*?\s(xml:lang|lang)\s*=\s*["']([^"']*)["']""")
+_LANG = re.compile(r"""\s(xml:lang|lang)\s*=\s*["']([^"']*)["']""")
 
 
 def check_tag(run: Run, tag: str, path: str) -> None:
