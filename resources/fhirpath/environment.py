@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from resources.fhirpath.errors import evaluation_error, too_costly
+from resources.fhirpath.ports import PORTS, Ports
 from resources.fhirpath.values import Items, Json, Node, system
 
 Resolve = Callable[[str], Json | None]
@@ -40,6 +41,7 @@ class Environment:
         "index",
         "limits",
         "now",
+        "ports",
         "resolve",
         "root",
         "steps",
@@ -67,6 +69,7 @@ class Environment:
         self.index: int | None = None
         self.total: Items = []
         self.now: datetime | None = None
+        self.ports: Ports = PORTS
 
     def spend(self, count: int) -> None:
         """Take `count` visited items off the budget."""

@@ -108,6 +108,7 @@ MESSAGES: dict[str, Message] = {
         "The slice '{slice}' of {name!r}, which the profile {profile} marks as must-support, is not there",
     ),
     "extension-unknown": _warning("extension", "The extension {url} is not known here"),
+    "extension-cross-version": _information("informational", "The extension {url} carries {note}"),
     "extension-modifier-unknown": _error(
         "extension",
         "The modifier extension {url} is not known here: it may change the meaning of its element",

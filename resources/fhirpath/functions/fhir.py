@@ -11,7 +11,6 @@ from resources.fhirpath.environment import Closure, Environment, single
 from resources.fhirpath.errors import evaluation_error
 from resources.fhirpath.functions.registry import function
 from resources.fhirpath.model import is_type, kind_of, resource_kind
-from resources.fhirpath.ports import PORTS
 from resources.fhirpath.typetests import contained_by_id, reference_type
 from resources.fhirpath.values import UCUM, Item, Items, Json, Node, Typed, step, system
 
@@ -113,7 +112,7 @@ def _fetch(env: Environment, text: str) -> Json | None:
             resource = entry.get("resource")
             if resource and _is_entry(entry.get("fullUrl", ""), resource, text):
                 return dict(resource)
-    resolve = env.resolve or PORTS.resolve
+    resolve = env.resolve or env.ports.resolve
     return resolve(text) if resolve is not None else None
 
 
@@ -147,12 +146,12 @@ def _member_of(env: Environment, items: Items, valueset: Items) -> Items:
     url = single(valueset, "memberOf()")
     if not items or not isinstance(url, str):
         return []
-    return _asked(PORTS.member_of, "memberOf", items[0], url)
+    return _asked(env.ports.member_of, "memberOf", items[0], url)
 
 
 @function("subsumes", 1)
 def _subsumes(env: Environment, items: Items, other: Items) -> Items:
-    return _asked(PORTS.subsumes, "subsumes", items[0], _value(other[0])) if items and other else []
+    return _asked(env.ports.subsumes, "subsumes", items[0], _value(other[0])) if items and other else []
 
 
 @function("subsumedBy", 1)
@@ -180,7 +179,7 @@ def _conforms_to(env: Environment, items: Items, profile: Items) -> Items:
     name = url.removeprefix(_STRUCTURE)
     if is_type(name):
         return [type(item) is Node and name in item.kind.ancestors]
-    answer = PORTS.conforms_to(_value(item), url) if PORTS.conforms_to is not None else None
+    answer = env.ports.conforms_to(_value(item), url) if env.ports.conforms_to is not None else None
     if answer is None:
         raise evaluation_error(f"the profile {url} is not known")
     return [answer]
@@ -189,12 +188,12 @@ def _conforms_to(env: Environment, items: Items, profile: Items) -> Items:
 @function("htmlChecks")
 def _html_checks(env: Environment, items: Items) -> Items:
     """Return whether every narrative of the input holds allowed XHTML only (invariant txt-1)."""
-    if PORTS.html_problem is None:
+    if env.ports.html_problem is None:
         raise evaluation_error("htmlChecks() needs the narrative checker, which is not registered")
     texts = [_value(item) for item in items]
     if not all(isinstance(text, str) for text in texts):
         raise evaluation_error("htmlChecks() takes XHTML, such as text.div")
-    return [all(not PORTS.html_problem(text) for text in texts)] if texts else []
+    return [all(not env.ports.html_problem(text) for text in texts)] if texts else []
 
 
 @function("checkModifiers", 0, 32)

@@ -13,17 +13,15 @@ from resources.fhirpath import compile as compile_expression
 from resources.fhirpath.model import is_type, kind_of
 from resources.fhirpath.values import Node
 from resources.outcome import FhirError
+from resources.profiles.crossversion import cross_version
 from resources.profiles.nodes import Structure
+from resources.validate.rules.corrections import CONTEXTS
 from resources.validate.rules.invariants import is_true
 from resources.validate.rules.profiles import apply
 from resources.validate.rules.run import Frame, Json, PendingError, Run
 from resources.validate.rules.slices import extension_url
 
 _INDEX = re.compile(r"\[\d+\]")
-_CROSS_VERSION = re.compile(
-    r"http://hl7\.org/fhir/(?:1\.0|3\.0|4\.0|4\.3|5\.0|[1-9]\.[0-9])/StructureDefinition/extension-([A-Za-z0-9.\[\]-]+)"
-)
-_POLICY = {"warn": "warning", "error": "error"}
 
 
 def check_extension(
@@ -59,13 +57,14 @@ def check_extension(
 
 
 def _unknown(run: Run, url: str, path: str, modifier: bool) -> None:
-    if _CROSS_VERSION.fullmatch(url):
-        return
-    if modifier:
+    other = cross_version(url)
+    if other is not None:
+        run.say("extension-cross-version", path, url=url, note=other.note)
+    elif modifier:
         run.say("extension-modifier-unknown", path, url=url)
     elif run.options.unknown_extensions != "allow":
-        severity = "warning" if run.options.unknown_extensions == "warn" else "error"
-        run.say("extension-unknown", path, severity=severity, url=url)
+        warns = run.options.unknown_extensions == "warn"
+        run.say("extension-unknown", path, severity="warning" if warns else "error", url=url)
 
 
 def _check_modifier(run: Run, structure: Structure, path: str, modifier: bool) -> None:
@@ -95,12 +94,14 @@ def _check_nested(run: Run, structure: Structure, value: Json, path: str) -> Non
 def _stands_well(run: Run, frame: Frame, structure: Structure, holder: Json, above: str) -> bool:
     names = tuple(_INDEX.sub("", above[len(frame.path) :]).split(".")[1:])
     places = _places(frame.type, names)
+    if not places.isdisjoint(CONTEXTS.get(structure.url, ())):
+        return True
     for kind, expression in structure.context:
         if kind == "element" and _element(expression) in places:
             return True
         if kind == "extension" and holder.get("url") == expression.partition("#")[0]:
             return True
-        if kind == "fhirpath" and _is_found(run, frame, expression, holder):
+        if kind == "fhirpath" and _is_found(frame, expression, holder):
             return True
     return False
 
@@ -116,7 +117,7 @@ def _element(expression: str) -> str:
 def _places(type_name: str, names: tuple[str, ...]) -> frozenset[str]:
     """Return everything that an element may be called in a context: its path from each type around it, its types."""
     types = {type_name}
-    labels = set(kind_of(type_name).ancestors)
+    labels = {*kind_of(type_name).ancestors}
     for name in names:
         labels = {f"{label}.{name}" for label in labels}
         found: set[str] = set()
@@ -127,11 +128,11 @@ def _places(type_name: str, names: tuple[str, ...]) -> frozenset[str]:
         types = {code for code in found if is_type(code)}
         for code in types:
             labels |= kind_of(code).ancestors
-    return frozenset(labels)
+    return frozenset(labels | {"Element"})
 
 
-def _is_found(run: Run, frame: Frame, expression: str, holder: Json) -> bool:
-    """Whether a FHIRPath context, from the resource on, finds the element; one that cannot be evaluated forbids nothing."""
+def _is_found(frame: Frame, expression: str, holder: Json) -> bool:
+    """Whether a FHIRPath context, from the resource on, finds the element; one that fails forbids nothing."""
     try:
         items = compile_expression(expression, lenient=True).closure(frame.env, [frame.env.root])
     except (FhirError, PendingError, TypeError, AttributeError, LookupError, ValueError):

@@ -121,7 +121,7 @@ class Members:
         if inner is not None and members:
             inner.walk(run, frame, members, path, profile)
 
-    def _say(self, run: Run, message: str, path: str, at: int, profile: str, **facts: object) -> None:
+    def _say(self, run: Run, message: str, path: str, at: int, profile: str, **facts: Any) -> None:
         run.say(
             message, path, slice=self.slices[at].node.slice_name, name=self.name, profile=profile, **facts
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from resources.fhirpath.environment import Environment, Limits
 from resources.fhirpath.model import kind_of
+from resources.fhirpath.ports import PORTS
 from resources.fhirpath.values import Node
-from resources.outcome import Issue, Severity
+from resources.outcome import FhirError, Issue, Severity
 from resources.profiles.nodes import Structure
 from resources.validate.asks import PENDING, Asks, Coded, Pending, Target, Verdict
 from resources.validate.explain import MAX_ISSUES
@@ -51,7 +53,19 @@ class Frame:
         self.container: Frame = container or self
         root = Node(resource, kind_of(self.type))
         outer = root if container is None else container.env.root
-        self.env = Environment(root, {"rootResource": outer}, run.resolver(self), LIMITS)
+        self.env: Environment = Environment(root, {"rootResource": outer}, run.resolver(self), LIMITS)
+        self.env.ports = run.ports
+
+
+def _coded(value: Any, valueset: str) -> Iterator[Coded]:
+    """Yield the questions whether a code, Coding or CodeableConcept is in a value set."""
+    if type(value) is str:
+        yield Coded(valueset, None, value)
+    elif type(value) is dict and "coding" in value:
+        for each in value["coding"]:
+            yield from _coded(each, valueset)
+    elif type(value) is dict and "code" in value:
+        yield Coded(valueset, str(value.get("system", "")), str(value["code"]), str(value.get("version", "")))
 
 
 class Watched:
@@ -103,6 +117,7 @@ class Run:
         self._verdicts: dict[tuple[int, str], bool | None] = {}
         self._kept: list[Any] = []
         self._conforms = conforms
+        self.ports = replace(PORTS, member_of=self._is_member, conforms_to=self._fits)
 
     def say(
         self, message_id: str, path: str, /, *, severity: Severity | None = None, **facts: object
@@ -162,6 +177,24 @@ class Run:
             found = Frame(self, resource, path, scope, outer if contained else None)
             self.frames[id(resource)] = found
         return found
+
+    def _fits(self, value: Any, canonical: str) -> bool | None:
+        """Return what `conformsTo()` answers."""
+        if type(value) is not dict or "resourceType" not in value:
+            return None
+        return self.conforms(value, canonical)
+
+    def _is_member(self, value: Any, valueset: str) -> bool:
+        """Return what `memberOf()` answers; where it cannot be told, the expression cannot be evaluated."""
+        verdicts = [self.asks.coded(each) for each in _coded(value, valueset)]
+        if PENDING in verdicts:
+            raise PendingError
+        known = [each for each in verdicts if each is not PENDING]
+        if any(each.member for each in known):
+            return True
+        if unknown := [each.text for each in known if each.member is None]:
+            raise FhirError(400, "not-supported", unknown[0])
+        return False
 
     def resolver(self, frame: Frame) -> Callable[[str], Json | None]:
         """Return what `resolve()` calls for a reference out of the resource of `frame`."""
