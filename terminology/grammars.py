@@ -17,13 +17,16 @@ Grammar = Callable[[str], str]
 _NAME = r"[A-Za-z0-9][\w!#$&^.+-]{0,126}"
 _MEDIA = re.compile(rf"{_NAME}/(?:{_NAME}|\*)(?:\s*;\s*[^;\s=]+=(?:\"[^\"]*\"|[^;\"]+))*", re.ASCII)
 
+_SHORT = frozenset({"xml", "json", "ttl"})
+"""What R4 allows in place of its own media types. Source: http://hl7.org/fhir/R4/http.html#mime-type"""
+
 
 def _unit(code: str) -> str:
     return "" if is_unit(code) else f"'{code[:100]}' is not a UCUM unit"
 
 
 def _media(code: str) -> str:
-    return "" if _MEDIA.fullmatch(code) else f"'{code[:100]}' is not a media type"
+    return "" if _MEDIA.fullmatch(code) or code in _SHORT else f"'{code[:100]}' is not a media type"
 
 
 GRAMMARS: Mapping[str, Grammar] = {

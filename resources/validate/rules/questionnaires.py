@@ -66,7 +66,9 @@ def check(run: Run, questionnaire: Json, path: str) -> None:
     listed = list(items(questionnaire, path))
     known: dict[str, Json] = {}
     for item, place in listed:
-        name = item.get("linkId", "")
+        name = item.get("linkId")
+        if name is None:
+            continue
         if name in known:
             run.say("questionnaire-linkid-duplicate", f"{place}.linkId", linkid=name)
         known.setdefault(name, item)
