@@ -51,7 +51,7 @@ DEFAULT = Options()
 
 
 def validate(resource: Json, asks: Asks, options: Options = DEFAULT) -> list[Issue]:
-    """Return every problem of `resource`, structural ones first, at most `MAX_ISSUES`.
+    """Return every problem of `resource`, structural ones first: at most `MAX_ISSUES` errors and as many others.
 
     Shape:  while `asks` has questions pending, the list is not complete: fetch their answers and validate again
     """
@@ -67,6 +67,8 @@ def validate(resource: Json, asks: Asks, options: Options = DEFAULT) -> list[Iss
         enter(run, resource, "", None, False, "")
         check_asked(run, run.frames[id(resource)])
     except FullError:
+        pass
+    if run.limited:
         run.issues.append(issue("issues-limit", "", limit=MAX_ISSUES))
     return run.issues
 

@@ -15,7 +15,7 @@ from resources.outcome import FhirError, Issue, Severity
 from resources.profiles.nodes import Structure
 from resources.validate.asks import PENDING, Asks, Coded, Pending, Target, Verdict
 from resources.validate.explain import MAX_ISSUES
-from resources.validate.messages import issue
+from resources.validate.messages import MESSAGES, issue
 from resources.validate.options import Options
 from resources.validate.rules.scopes import Scope
 
@@ -29,7 +29,7 @@ MAX_INSIDE = 16
 
 
 class FullError(Exception):
-    """As many issues were found as we list."""
+    """As many errors were found as we list; other issues beyond the limit are left out without an end."""
 
 
 class PendingError(Exception):
@@ -113,6 +113,8 @@ class Run:
         self.waiting = False
         self.broken: frozenset[str] = frozenset()
         self.above: frozenset[str] = frozenset()
+        self.limited = False
+        self._asides = 0
         self._said: set[tuple[str, str, str]] = set()
         self._verdicts: dict[tuple[int, str], bool | None] = {}
         self._kept: list[Any] = []
@@ -123,14 +125,21 @@ class Run:
         self, message_id: str, path: str, /, *, severity: Severity | None = None, **facts: object
     ) -> None:
         """Note the message of the element at `path`, unless it was said already."""
-        self.repeat(issue(message_id, path, severity, **facts))
+        told = severity or MESSAGES[message_id].severity
+        if told != "error" and self._asides >= MAX_ISSUES:
+            self.limited = True
+            return
+        self.repeat(issue(message_id, path, told, **facts))
 
     def repeat(self, told: Issue) -> None:
         """Note an issue, unless it was said already."""
         key = (told.id, told.expression[0] if told.expression else "", told.text)
         if key in self._said:
             return
-        if len(self.issues) >= MAX_ISSUES:
+        if told.severity != "error":
+            self._asides += 1
+        elif len(self.issues) - self._asides >= MAX_ISSUES:
+            self.limited = True
             raise FullError
         self._said.add(key)
         self.issues.append(told)
@@ -147,15 +156,15 @@ class Run:
     @contextmanager
     def apart(self) -> Iterator[list[Issue]]:
         """Collect what is said inside in a list of its own."""
-        kept = self.issues, self._said, self.checked
+        kept = self.issues, self._said, self.checked, self._asides
         waiting, self.waiting = self.waiting, False
-        self.issues, self._said, self.checked = [], set(), set()
+        self.issues, self._said, self.checked, self._asides = [], set(), set(), 0
         try:
             yield self.issues
         except FullError:
             pass
         finally:
-            self.issues, self._said, self.checked = kept
+            self.issues, self._said, self.checked, self._asides = kept
             self.waiting = waiting or self.waiting
 
     def conforms(self, value: Any, canonical: str, code: str = "") -> bool | None:
