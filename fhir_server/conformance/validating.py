@@ -17,6 +17,7 @@ from fhir_server.conformance.asks import ServerAsks
 from fhir_server.conformance.kept import kept
 from fhir_server.exchange import Session
 from resources.outcome import FhirError, Issue, Severity
+from resources.validate.asks import PENDING, Coded, Verdict
 from resources.validate.messages import issue
 from resources.validate.options import Options
 from resources.validate.validator import validate
@@ -72,6 +73,27 @@ async def validated_all(
         async with session.connection() as conn:
             await asks.fetch(conn)
     raise FhirError(422, "too-costly", f"Profiles lead to other profiles more than {MOST_ROUNDS} levels deep")
+
+
+async def verdicts(session: Session, questions: Sequence[Coded]) -> list[Verdict]:
+    """Return what is known of codes, in order."""
+    asks = ServerAsks(await kept(session))
+    for question in questions:
+        asks.coded(question)
+    if asks.waiting:
+        async with session.connection() as conn:
+            await asks.fetch(conn)
+    found = [asks.coded(question) for question in questions]
+    return [one for one in found if one is not PENDING]
+
+
+async def known(session: Session, canonical: str) -> bool:
+    """Return whether a profile is here and can be used."""
+    asks = ServerAsks(await kept(session))
+    if asks.structure(canonical) is PENDING:
+        async with session.connection() as conn:
+            await asks.fetch(conn)
+    return asks.structure(canonical) is not None
 
 
 def _round(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from fhir_server.conformance.validating import known, validated, verdicts
 from fhir_server.exchange import Session
 from fhir_server.search import codes
 from fhir_server.search.codeset import CodeSet
@@ -20,8 +21,12 @@ from fhir_server.search.params.reference import local
 from fhir_server.storage import read
 from resources import fhirpath
 from resources.codec.json import parse_json
+from resources.definitions import definitions
 from resources.definitions.structures import published_structure
 from resources.outcome import FhirError
+from resources.validate.asks import Coded
+from resources.validate.explain import errors
+from resources.validate.options import Options
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -68,18 +73,39 @@ class Asking:
         return parse_json(rows[0].json()) if rows else None
 
     def member_of(self, value: Any, url: str) -> bool | None:
-        """Return whether a code, Coding or CodeableConcept has a code of a value set."""
-        held = self._codes(lambda: codes.value_set(url))
-        return any(
-            (system, code) in held.codes if system is not None else code in held.texts
-            for system, code in _codings(value)
-        )
+        """Return whether a code, Coding or CodeableConcept has a code of a value set.
+
+        Errors: 400 not-supported where that cannot be told
+        """
+        questions = [Coded(url, system, code) for system, code in _codings(value) or [(None, "")]]
+        found = self._ask(verdicts(self.session, questions))
+        if any(one.member for one in found):
+            return True
+        missing = next((one.text for one in found if one.member is None), None)
+        if missing is not None:
+            raise FhirError(400, "not-supported", f"memberOf('{url[:200]}') cannot be told: {missing}")
+        return False
 
     def _codes(self, question: Callable[[], CodeSet]) -> CodeSet:
         async def read_codes() -> CodeSet:
             return question()
 
         return self._ask(codes.understood(self.session, read_codes))
+
+    def conforms_to(self, value: Any, url: str) -> bool | None:
+        """Return whether a resource conforms to a profile, None where nobody here knows the profile.
+
+        Errors: 400 not-supported for an element that is no resource
+        """
+        if not isinstance(value, dict) or not definitions().is_resource(value.get("resourceType")):
+            raise FhirError(400, "not-supported", "conformsTo() with a profile takes a resource")
+        return self._ask(self._conforms(value, url))
+
+    async def _conforms(self, resource: Json, url: str) -> bool | None:
+        if not await known(self.session, url):
+            return None
+        options = Options(profiles=(url,), claims=False)
+        return not any(errors(await validated(self.session, resource, options)))
 
     def subsumes(self, first: Any, second: Any) -> bool | None:
         """Return whether a code of the first subsumes one of the second."""
@@ -133,5 +159,6 @@ def connect() -> None:
     fhirpath.register(
         member_of=lambda value, url: _current().member_of(value, url),
         subsumes=lambda first, second: _current().subsumes(first, second),
+        conforms_to=lambda value, url: _current().conforms_to(value, url),
         structure=_structure,
     )

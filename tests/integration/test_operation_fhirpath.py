@@ -153,3 +153,28 @@ async def test_an_expression_that_would_run_for_ever_ends(client: httpx.AsyncCli
     answer = await client.post("$fhirpath", json=call(bomb))
     assert answer.status_code == 400
     assert answer.json()["issue"][0]["code"] == "too-costly"
+
+
+PROFILE = "http://hl7.org/fhir/StructureDefinition/vitalsigns"
+OBSERVATION = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+
+
+async def conforms(client: httpx.AsyncClient, resource: dict[str, Any], url: str) -> Any:
+    """Return the value of conformsTo(), None where the call is refused."""
+    body = call(f"conformsTo('{url}')")
+    body["parameter"][1]["resource"] = resource
+    answer = await client.post("$fhirpath", json=body)
+    return answer.json()["parameter"][-1]["part"][0]["valueBoolean"] if answer.is_success else None
+
+
+async def test_conforms_to_is_what_validation_says(client: httpx.AsyncClient) -> None:
+    other = {"resourceType": "StructureDefinition", "id": "fp", "url": "http://profiles.test/fp", "name": "Fp",
+             "status": "active", "kind": "resource", "abstract": False, "type": "Observation",
+             "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Observation", "derivation": "constraint",
+             "differential": {"element": [{"path": "Observation.value[x]", "min": 1}]}}  # fmt: skip
+    assert (await client.put("StructureDefinition/fp", json=other)).is_success
+    assert await conforms(client, OBSERVATION, PROFILE) is False
+    assert await conforms(client, OBSERVATION, "http://profiles.test/fp") is False
+    assert await conforms(client, {**OBSERVATION, "valueString": "a"}, "http://profiles.test/fp") is True
+    assert await conforms(client, OBSERVATION, "http://hl7.org/fhir/StructureDefinition/Observation") is True
+    assert await conforms(client, OBSERVATION, "http://nobody.test/p") is None
