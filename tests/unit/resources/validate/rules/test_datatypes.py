@@ -105,3 +105,10 @@ def test_a_narrative_is_missed_only_where_best_practice_is_asked_for() -> None:
         check_narrative(stage, {"resourceType": "Patient"}, "P", True)
         check_narrative(stage, {"resourceType": "Bundle"}, "P", False)
         assert stage.said == messages
+
+
+def test_a_narrative_that_shows_nothing_is_an_error() -> None:
+    stage = Stage()
+    div = '<div xmlns="http://www.w3.org/1999/xhtml"> <p/> </div>'
+    check_narrative(stage, {"resourceType": "Patient", "text": {"div": div}}, "P", False)
+    assert [(one.id, one.severity) for one in stage.issues] == [("narrative-blank", "error")]
