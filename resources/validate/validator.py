@@ -62,6 +62,7 @@ def validate(resource: Json, asks: Asks, options: Options = DEFAULT) -> list[Iss
     for told in structural:
         if told.id != "narrative-blank":  # the rules say it too, more strictly
             run.repeat(told)
+    run.misshapen = bool(structural)
     run.broken = frozenset(p for told in structural if told.id in _SHAPELESS for p in told.expression)
     run.above = frozenset(above for path in run.broken for above in _above(path))
     try:

@@ -13,31 +13,41 @@ _R4 = "http://hl7.org/fhir/StructureDefinition/"
 
 
 class Correction(NamedTuple):
-    """The published expression, the one to use, and why."""
+    """The expression to use instead of the published one, whose constraints they are, and why."""
 
-    published: str
+    keys: str
     expression: str
     reason: str
 
 
 CORRECTIONS: dict[str, Correction] = {
-    "bdl-8": Correction(
-        "fullUrl.contains('/_history/').not()",
+    "fullUrl.contains('/_history/').not()": Correction(
+        "bdl-8",
         "fullUrl.empty() or fullUrl.contains('/_history/').not()",
         "without a fullUrl it gives nothing, which is not true; R5 begins with `fullUrl.exists() implies`",
     ),
-    "ras-2": Correction(
-        "probability is decimal implies (probability as decimal) <= 100",
+    "probability is decimal implies (probability as decimal) <= 100": Correction(
+        "ras-2",
         "probability.ofType(decimal).empty() or probability.ofType(decimal) <= 100",
         "without a probability `is` gives nothing",
     ),
-    "pd-1": Correction(
-        "telecom or endpoint",
+    "name.matches('[A-Z]([A-Za-z0-9_]){0,254}')": Correction(
+        "vsd-0, csd-0, cpb-0, sdf-0 … of every resource with a name",
+        "name.exists() implies name.matches('^[A-Z]([A-Za-z0-9_]){0,254}$')",
+        "a name is optional in most of them; R5 begins with `name.exists() implies`",
+    ),
+    "max='*' or (max.toInteger() > 0)": Correction(
+        "md-1",
+        "max.empty() or max = '*' or max.toInteger() > 0",
+        "MessageDefinition.focus.max is optional",
+    ),
+    "telecom or endpoint": Correction(
+        "pd-1 of US Core 6.1.0",
         "telecom.exists() or endpoint.exists()",
-        "US Core 6.1.0: `or` takes one value on each side, and a role may have several telecoms",
+        "`or` takes one value on each side, and a role may have several telecoms",
     ),
 }
-"""By key."""
+"""By the published expression."""
 
 CONTEXTS: dict[str, tuple[str, ...]] = {
     _R4 + "structuredefinition-fhir-type": ("ElementDefinition.type",),
@@ -49,7 +59,5 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
 
 def corrected(constraint: Constraint) -> str:
     """Return the expression to evaluate: the published one, unless it is known to be wrong."""
-    found = CORRECTIONS.get(constraint.key)
-    if found is not None and found.published == constraint.expression:
-        return found.expression
-    return constraint.expression
+    found = CORRECTIONS.get(constraint.expression)
+    return found.expression if found is not None else constraint.expression

@@ -97,7 +97,7 @@ def _evaluate(run: Run, frame: Frame, found: tuple[Invariant, ...], node: Node, 
         if each.uses_context:
             env.variables = {**env.variables, "context": node}
         try:
-            passed = is_true(each.closure(env, focus))
+            items = each.closure(env, focus)
         except PendingError:
             run.waiting = True
             continue
@@ -107,7 +107,7 @@ def _evaluate(run: Run, frame: Frame, found: tuple[Invariant, ...], node: Node, 
         except _SHAPE as error:
             run.say("invariant-not-evaluated", path, key=each.key, why=type(error).__name__)
             continue
-        if not passed:
+        if not is_true(items) and (items or not run.misshapen):
             run.say("invariant-failed", path, severity=each.severity, key=each.key, human=each.human)
 
 

@@ -100,7 +100,11 @@ class Watched:
 
 
 class Run:
-    """A validation: `say` notes an issue (once), `structure` asks for a profile, `conforms` tries one out."""
+    """A validation: `say` notes an issue (once), `structure` asks for a profile, `conforms` tries one out.
+
+    Shape:  `misshapen`: the structure has errors; `broken` are the paths of what cannot be read for that, `above` those
+            of what they lie in
+    """
 
     def __init__(self, asks: Asks, options: Options, root: Json, conforms: Conforms) -> None:
         self.asks = Watched(asks, self)
@@ -111,6 +115,7 @@ class Run:
         self.checked: set[tuple[int, str]] = set()
         self.inside = 0
         self.waiting = False
+        self.misshapen = False
         self.broken: frozenset[str] = frozenset()
         self.above: frozenset[str] = frozenset()
         self.limited = False
