@@ -20,7 +20,7 @@ from fhir_server.storage.schema import (
     schema,
     upgrade_apart,
 )
-from fhir_server.storage.tables import metadata
+from fhir_server.storage.concept_tables import metadata
 from tests.conftest import new_database
 
 
