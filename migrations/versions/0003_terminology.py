@@ -29,7 +29,6 @@ CREATE TABLE code_system (
     loaded TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
     replaced TIMESTAMPTZ
 );
-COMMENT ON COLUMN code_system.replaced IS 'since when a newer import counts; swept some minutes later';
 CREATE INDEX code_system_url ON code_system (url, version);
 CREATE INDEX code_system_resource ON code_system (rid, rversion);
 
