@@ -8,9 +8,12 @@ Source: http://hl7.org/fhir/R4/resource-operation-validate.html
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from fhir_server.conformance.policy import weighed
+from fhir_server.conformance.validating import LARGE, validated
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
 from fhir_server.operations.parameters import NOT_OURS, Call, Given, given_in
@@ -22,9 +25,12 @@ from resources.codec.positions import located
 from resources.codec.xml import parse_xml
 from resources.definitions import definitions
 from resources.outcome import FhirError, Issue, operation_outcome
+from resources.validate.explain import explain
 from resources.validate.messages import issue
+from resources.validate.options import Options
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 NAME = "$validate"
 KNOWN = frozenset({"resource", "mode", "profile"})
@@ -55,7 +61,7 @@ async def validate(session: Session, request: Request) -> Result:
     """
     place = route(request.method, request.path)
     try:
-        asked = _asked(request, place)
+        asked = await _beside(request, lambda: _asked(request, place))
     except _UnreadableError as unreadable:
         return _answer(unreadable.issues)
     if asked.mode == "delete":
@@ -65,17 +71,26 @@ async def validate(session: Session, request: Request) -> Result:
     issues = list(_misplaced(asked.resource, place))
     if not issues:
         issues = await _found(session, request, place, asked)
-    return _answer(_in_text(issues, asked))
+    return _answer(await _beside(request, lambda: _in_text(issues, asked)))
+
+
+async def _beside(request: Request, work: Callable[[], T]) -> T:
+    """Return what `work` returns; in a thread where the body is large."""
+    return await asyncio.to_thread(work) if len(request.body) > LARGE else work()
 
 
 async def _found(session: Session, request: Request, place: Route, asked: Asked) -> list[Issue]:
-    size = len(request.body)
-    (issues,) = await weighed(
-        session, [asked.resource], profiles=asked.profiles, size=size, base=request.base
-    )
+    size, base, resource = len(request.body), request.base, asked.resource
     if asked.mode in ("create", "update"):
-        issues += await acceptable(session, request, place, asked.resource, asked.mode)
-    return issues
+        (issues,) = await weighed(session, [resource], profiles=asked.profiles, size=size, base=base)
+        return [*issues, *await acceptable(session, request, place, resource, asked.mode)]
+    settings = session.server.settings
+    options = Options(
+        profiles=asked.profiles,
+        references=settings.validation_references,
+        best_practice=settings.validation_best_practice,
+    )
+    return await validated(session, resource, options, size=size, base=base)
 
 
 def _answer(issues: list[Issue]) -> Result:
@@ -178,7 +193,9 @@ async def _stored(session: Session, place: Route) -> Json:
 
 def _misplaced(resource: Any, place: Route) -> list[Issue]:
     """Return an issue for what is no resource, or one of another type than the URL says."""
-    found = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(resource, dict):
+        return explain(resource)
+    found = resource.get("resourceType")
     if place.type in ("", "Resource", found) or not definitions().is_resource(str(found)):
         return []
     return [issue("resource-type-other", str(found), type=found, expected=place.type)]

@@ -17,6 +17,7 @@ from fhir_server.search import custom, plan
 from fhir_server.storage import read
 from fhir_server.storage.rows import Row, type_name
 from resources.outcome import FhirError, Issue
+from resources.validate.gate import accepts
 from resources.validate.messages import issue
 
 Json = dict[str, Any]
@@ -52,6 +53,8 @@ async def acceptable(
 
 
 def _custom(resource: Json) -> list[Issue]:
+    if not accepts(resource):
+        return []  # what is wrong with its structure is told already
     try:
         custom.check(resource)
     except FhirError as error:

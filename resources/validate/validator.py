@@ -76,7 +76,7 @@ def validate(resource: Json, asks: Asks, options: Options = DEFAULT) -> list[Iss
 
 
 def _is_resource(resource: object) -> bool:
-    return type(resource) is dict and definitions().is_resource(resource.get("resourceType"))
+    return type(resource) is dict and definitions().is_resource(str(resource.get("resourceType")))
 
 
 def _above(path: str) -> list[str]:

@@ -8,6 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_server.exchange import Request
+from fhir_server.interactions import dispatch
+from fhir_server.rest.heavy import lane_handler
 from resources.codec.xml import dump_xml
 from tests.integration.validate.made import (
     PROFILE,
@@ -20,7 +23,7 @@ from tests.integration.validate.made import (
     place,
     profile,
 )
-from tests.integration.web import XML
+from tests.integration.web import XML, running
 from tests.integration.web import client as another
 
 
@@ -134,7 +137,10 @@ async def test_several_profiles_count_together(client: httpx.AsyncClient, named:
 
 async def test_a_changed_profile_is_in_force_at_the_next_request_of_every_process(database_url: str) -> None:
     async with another(database_url) as one, another(database_url) as two:
-        for required, right in (("gender", {"gender": "male"}), ("telecom", {"telecom": [{"system": "phone", "value": "1"}]})):
+        for required, right in (
+            ("gender", {"gender": "male"}),
+            ("telecom", {"telecom": [{"system": "phone", "value": "1"}]}),
+        ):
             changed = profile(required, url=PROFILE + "-3")
             assert (await one.put("StructureDefinition/three", json={"id": "three", **changed})).is_success
             for client in (one, two):
@@ -200,6 +206,46 @@ async def test_create_refuses_what_the_server_would_refuse(client: httpx.AsyncCl
     found = await issues(client, "SearchParameter/$validate?mode=create", parameter)
     refused = {one["diagnostics"] for one in stored.json()["issue"]}
     assert refused <= {one["diagnostics"].partition(" (line ")[0] for one in found}
+
+
+@pytest.mark.parametrize("mode", ["", "create", "update"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"resourceType": "SearchParameter", "base": 3, "code": {}, "expression": []},
+        {"resourceType": "StructureDefinition", "url": [], "snapshot": 1},
+        {"resourceType": "Patient", "meta": "a", "id": 5},
+        {"resourceType": "Patient", "meta": {"profile": "a", "versionId": 1}, "contained": [[]]},
+        {"resourceType": "Bundle", "entry": [{"resource": 1}, 2]},
+        {"resourceType": "Nothing"},
+        {"resourceType": []},
+    ],
+)
+async def test_whatever_is_broken_is_told_and_never_breaks_us(
+    client: httpx.AsyncClient, broken: dict[str, Any], mode: str
+) -> None:
+    kind = broken["resourceType"]
+    known = kind if isinstance(kind, str) and kind != "Nothing" else "Patient"
+    query = f"?mode={mode}" if mode else ""
+    assert errors(await issues(client, f"{known}/$validate{query}", broken))
+
+
+@pytest.mark.parametrize("resource", [5, "a", None, [], [{"resourceType": "Patient"}]])
+async def test_a_parameter_that_holds_no_resource_is_told(client: httpx.AsyncClient, resource: Any) -> None:
+    body = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": resource}]}
+    answer = await client.post("Patient/$validate", json=body)
+    assert answer.status_code in (200, 400)
+    assert [one for one in answer.json()["issue"] if one["severity"] == "error"]
+
+
+async def test_a_heavy_lane_answers_as_the_web_worker_does(database_url: str) -> None:
+    body = b'{"resourceType": "Patient",\n "active": 1}'
+    headers = {"content-type": "application/fhir+json"}
+    request = Request("POST", "Patient/$validate", (), headers, body, "http://server.example/fhir")
+    async with running(database_url) as app:
+        result = await lane_handler(app.fhir, dispatch)(request)
+    (one,) = json.loads(result.body or b"")["issue"]
+    assert place(one) == (2, 2)
 
 
 async def test_delete_tells_what_refers_to_the_resource(client: httpx.AsyncClient) -> None:
