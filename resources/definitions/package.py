@@ -14,6 +14,7 @@ KEPT = frozenset(
         "SearchParameter",
         "ValueSet",
         "CodeSystem",
+        "ConceptMap",
         "CompartmentDefinition",
         "OperationDefinition",
     }

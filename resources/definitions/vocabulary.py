@@ -1,10 +1,11 @@
-"""R4's own code systems and value sets, kept beside the compiled definitions and read one by one when asked for.
+"""R4's own code systems, value sets and concept maps, kept beside the compiled definitions and read one by one.
 
-Source: hl7.fhir.r4.core 4.0.1; only what says which codes there are (no definitions, designations, narrative)
+Source: hl7.fhir.r4.core 4.0.1; what says which codes there are and what they mean (no narrative, no extensions)
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,17 +18,20 @@ from resources.definitions.package import read_package
 
 Json = dict[str, Any]
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the content of the file changes shape."""
+
+_NAMED = ("url", "version", "name", "title", "status", "experimental")
 
 _KEPT: Mapping[str, tuple[str, ...]] = {
     "CodeSystem": (
-        *("url", "version", "status", "content", "caseSensitive", "hierarchyMeaning"),
-        *("property", "concept"),
+        *(*_NAMED, "content", "caseSensitive", "hierarchyMeaning", "compositional", "versionNeeded"),
+        *("supplements", "valueSet", "count", "filter", "property", "concept"),
     ),
-    "ValueSet": ("url", "version", "status", "compose", "expansion"),
+    "ValueSet": (*_NAMED, "immutable", "compose", "expansion"),
+    "ConceptMap": (*(*_NAMED, "sourceUri", "sourceCanonical", "targetUri", "targetCanonical", "group"),),
 }
-_DROPPED = frozenset({"definition", "designation", "description", "extension", "text"})
+_DROPPED = frozenset({"extension"})
 
 
 def vocabulary_file() -> Path:
@@ -43,7 +47,7 @@ def save_vocabulary(package: Path) -> None:
         kind = resource.get("resourceType", "")
         if kind in _KEPT and "url" in resource:
             kept = {name: resource[name] for name in ("resourceType", *_KEPT[kind]) if name in resource}
-            found[kind][resource["url"]] = msgspec.json.encode(_lean(kept))
+            found[kind][resource["url"]] = zlib.compress(msgspec.json.encode(_lean(kept)))
     path = vocabulary_file()
     draft = path.with_suffix(".tmp")
     draft.write_bytes(msgspec.msgpack.encode(found))
@@ -68,11 +72,11 @@ def _vocabulary() -> dict[str, dict[str, bytes]]:
 
 
 def published(kind: str, url: str, version: str = "") -> Json | None:
-    """Return R4's own CodeSystem or ValueSet with that url (and version), None where there is none."""
+    """Return R4's own CodeSystem, ValueSet or ConceptMap with that url (and version), None where there is none."""
     data = _vocabulary()[kind].get(url)
     if data is None:
         return None
-    resource: Json = msgspec.json.decode(data)
+    resource: Json = msgspec.json.decode(zlib.decompress(data))
     return resource if version in ("", resource.get("version", "")) else None
 
 
