@@ -7,9 +7,9 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.concepts.stored import by_canonical
 from fhir_server.conformance import codes, profiles
 from fhir_server.conformance.kept import OWN, Kept, Profile
-from fhir_server.conformance.stored import by_canonical
 from fhir_server.search import plan
 from fhir_server.search.context import Context
 from fhir_server.storage import read

@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.concepts.stored import by_canonical
 from fhir_server.conformance.kept import Kept
-from fhir_server.conformance.stored import by_canonical
 from resources.definitions.vocabulary import published
 from resources.validate.asks import Coded, Verdict
 from terminology.codesystems import CodeSystem

@@ -14,8 +14,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.concepts.stored import by_canonical
 from fhir_server.conformance.kept import OWN, Kept, Profile
-from fhir_server.conformance.stored import by_canonical
 from resources.definitions.structures import published_structure
 from resources.outcome import FhirError
 from resources.profiles.build import compiled, structure_of
