@@ -1,0 +1,1 @@
+"""Our own guide as data: FHIR resources, one file each, and the package's manifest."""

@@ -1,0 +1,1 @@
+"""Examples of our own guide, one file each."""
