@@ -74,7 +74,9 @@ def validate(
     try:
         files = [path for stage in discover(paths) for path in stage]
         asks = Offline(package or (), read_json_files(resources or []))
-    except (FhirError, OSError) as error:
+    except FhirError as error:
+        raise fail("; ".join(issue.text for issue in error.issues), 2) from error
+    except OSError as error:
         raise fail(str(error), 2) from error
     if not files:
         raise fail(
