@@ -58,7 +58,7 @@ code_system = Table(
     metadata,
     Column("id", Integer, Identity(always=True), primary_key=True),
     *_keys("url", "version"),
-    *_texts("name", "content"),
+    *_texts("name", "status", "content"),
     Column("cased", Boolean, nullable=False),
     *_texts("meaning"),
     *_keys("supplements"),
@@ -134,9 +134,15 @@ designation = Table(
 Index("designation_concept", designation.c.system, designation.c.n)
 
 concept_map = Table(
-    "concept_map", metadata, Column("id", Integer, Identity(always=True), primary_key=True), *_imported()
+    "concept_map",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    *_keys("url", "version"),
+    Column("header", JSONB, nullable=False, comment="the resource without what it maps"),
+    *_imported(),
 )
 Index("concept_map_resource", concept_map.c.rid, concept_map.c.rversion)
+Index("concept_map_url", concept_map.c.url)
 
 concept_mapping = Table(
     "concept_mapping",

@@ -15,6 +15,7 @@ CREATE TABLE code_system (
     url TEXT COLLATE "C" NOT NULL,
     version TEXT COLLATE "C" NOT NULL,
     name TEXT NOT NULL,
+    status TEXT NOT NULL,
     content TEXT NOT NULL,
     cased BOOLEAN NOT NULL,
     meaning TEXT NOT NULL,
@@ -91,6 +92,9 @@ CREATE INDEX designation_concept ON designation (system, n);
 
 CREATE TABLE concept_map (
     id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    url TEXT COLLATE "C" NOT NULL,
+    version TEXT COLLATE "C" NOT NULL,
+    header JSONB NOT NULL,
     origin TEXT NOT NULL,
     rid BIGINT,
     rversion INTEGER,
@@ -100,6 +104,7 @@ CREATE TABLE concept_map (
     replaced TIMESTAMPTZ
 );
 CREATE INDEX concept_map_resource ON concept_map (rid, rversion);
+CREATE INDEX concept_map_url ON concept_map (url);
 
 CREATE TABLE concept_mapping (
     map INTEGER NOT NULL,
