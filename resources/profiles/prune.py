@@ -41,7 +41,7 @@ class _Pruner:
     def root(self, root: Node) -> None:
         root.constraints = _beyond(root.constraints, self._beyond.constraints)
         root.min, root.max = 0, None
-        root.must_support = root.modifier = False
+        root.must_support = False
         self._children(root, self._beyond, None)
 
     def _children(self, node: Node, base: Node | None, plain: Node | None) -> None:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import DecimalException
+from time import monotonic
 from typing import Any
 
 from resources.fhirpath import compile as compile_expression
-from resources.fhirpath.environment import Closure
+from resources.fhirpath.environment import Closure, Environment
 from resources.fhirpath.model import Kind, kind_of
 from resources.fhirpath.values import Items, Node
 from resources.outcome import FhirError
 from resources.profiles.nodes import Constraint
 from resources.validate.rules.corrections import corrected
-from resources.validate.rules.run import Frame, PendingError, Run
+from resources.validate.rules.run import LIMITS, Frame, PendingError, Run
 
 Check = Callable[[Run, Frame, Any, Any, str], None]
 """A rule of one element: called with the run, its resource's frame, value, `_` sibling and path."""
@@ -87,7 +88,17 @@ def dynamic_kind(value: Any, kind: Kind) -> Kind:
 
 
 def _evaluate(run: Run, frame: Frame, found: tuple[Invariant, ...], node: Node, path: str) -> None:
-    env, focus = frame.env, [node]
+    env = frame.env
+    began = monotonic()
+    env.steps, env.deadline = LIMITS.steps, began + run.seconds
+    try:
+        _evaluate_each(run, env, found, node, path)
+    finally:
+        run.seconds -= monotonic() - began
+
+
+def _evaluate_each(run: Run, env: Environment, found: tuple[Invariant, ...], node: Node, path: str) -> None:
+    focus = [node]
     for each in found:
         if each.best_practice and not run.options.best_practice:
             continue

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 Conforms = Callable[["Run", Any, str, str], bool | None]
 
 LIMITS = Limits(steps=2_000_000, seconds=10.0)
-"""What the invariants of one resource may cost together."""
+"""What one invariant may cost in steps, and all of a validation together in seconds."""
 MAX_INSIDE = 16
 """Profiles that are looked at because of each other."""
 
@@ -119,6 +119,7 @@ class Run:
         self.broken: frozenset[str] = frozenset()
         self.above: frozenset[str] = frozenset()
         self.limited = False
+        self.seconds = LIMITS.seconds
         self._asides = 0
         self._said: set[tuple[str, str, str]] = set()
         self._verdicts: dict[tuple[int, str], bool | None] = {}
