@@ -62,6 +62,7 @@ class SystemHeader(msgspec.Struct, frozen=True):
     version: str
     name: str
     title: str = ""
+    status: str = "active"
     content: Literal["complete", "fragment", "example", "supplement", "not-present"] = "complete"
     cased: bool = True
     meaning: str = "is-a"
