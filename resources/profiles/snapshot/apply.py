@@ -9,7 +9,7 @@ from typing import Any
 
 from resources.outcome import FhirError, Issue
 from resources.profiles.snapshot.elements import Branch
-from resources.profiles.snapshot.merge import merged
+from resources.profiles.snapshot.merge import limit, merged
 from resources.profiles.snapshot.places import Places, Step
 from resources.profiles.snapshot.types import Library
 
@@ -57,7 +57,7 @@ class Differential:
         for number, step in enumerate(steps):
             own = self._step(own, step, json if number == len(steps) - 1 else None, sliced)
             sliced = sliced or bool(own.slice_name)
-        self._extension_texts(own, json)
+        self._extension(own, json)
         if id(own) in self._names:
             json = {key: value for key, value in json.items() if key != "sliceName"}
         own.json = merged(own.json, json, self._source, lambda text: self._say(text, json, where))
@@ -155,13 +155,15 @@ class Differential:
                     return number + 1
         return len(child.slices)
 
-    def _extension_texts(self, own: Branch, json: Json) -> None:
-        """Give a slice of extension the texts of the extension that it is."""
+    def _extension(self, own: Branch, json: Json) -> None:
+        """Give a slice of extension the texts of the extension that it is, and its max where none is told."""
         profiles = [p for t in json.get("type", ()) if t["code"] == "Extension" for p in t.get("profile", ())]
         if own.slice_name and len(profiles) == 1:
             found = self._library.tree(profiles[0])
             if found is not None:
                 own.json = own.json | {key: found.json[key] for key in _TEXTS if key in found.json}
+                if "max" not in json and limit(found.json) < limit(own.json):
+                    own.json["max"] = found.json["max"]
 
 
 class _ImpossibleError(Exception):

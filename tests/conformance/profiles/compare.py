@@ -87,6 +87,8 @@ def _kinds(difference: Difference, definition: Json, made: dict[str, Json], find
         and _short_path(id_, definition)
     ):
         yield "the R4 publisher closed every choice that is constrained by short path; later ones only where min is 1"
+    if rule == "max" and "extension:" in id_ and "max" not in _told(id_, definition):
+        yield "a slice of extension has at most what the extension says"
     if ":" in id_ and _as_unsliced(difference, made):
         yield "our slices have what the same differential says of every item"
     if (

@@ -171,6 +171,7 @@ def test_slices_of_extension_are_told_by_url() -> None:
     place = made["Patient.extension:place"]
     assert place["type"][0]["profile"] == [url]
     assert place["short"] == "Place of Birth for patient"
+    assert place["max"] == "1"
 
 
 def test_a_path_below_a_type_with_profile_unfolds_the_profile() -> None:
