@@ -14,7 +14,7 @@ from typing import Any
 
 from resources.definitions import Element, TypeDef, definitions
 from resources.profiles.build import structure_of
-from resources.profiles.nodes import Node
+from resources.profiles.nodes import Constraint, Node
 from resources.validate.elements import bound_codes, is_primitive
 from resources.validate.rules import parts
 from resources.validate.rules.extensions import check_extension
@@ -240,7 +240,7 @@ def _checks(node: Node, element: Element, code: str) -> list[Check]:
     """Return the rules of the values of an element; `code` is their type, or the path of a backbone element."""
     found: list[Check] = []
     holder = element.type_name or code
-    if own := invariants(node.constraints, holder):
+    if own := invariants(_constraints(node, element), holder):
         found.append(own)
     found += value_checks(node, holder)
     if node.binding is not None and not _is_proved(element, code):
@@ -254,6 +254,13 @@ def _checks(node: Node, element: Element, code: str) -> list[Check]:
     if profiles := type_profiles(node, code):
         found.append(profiles)
     return found
+
+
+def _constraints(node: Node, element: Element) -> tuple[Constraint, ...]:
+    """Return the invariants of an element: of a content reference those of the element that it refers to, too."""
+    if element.type_name in ("", element.path):
+        return node.constraints
+    return tuple(dict.fromkeys((*_node_of(element.type_name).constraints, *node.constraints)))
 
 
 def _is_proved(element: Element, code: str) -> bool:
