@@ -36,6 +36,8 @@ class _Generator:
         url, base = definition.get("url", ""), definition.get("baseDefinition", "")
         if not base:
             raise FhirError(422, "invalid", f"{url} has no baseDefinition to make a snapshot from")
+        if definition.get("derivation") == "specialization":
+            raise FhirError(422, "not-supported", f"{url} defines a new type: its snapshot must come with it")
         if url in line or len(line) >= _DEPTH:
             raise FhirError(
                 422, "invalid", f"{' → '.join((*line, url))}: the definitions go round in a circle"

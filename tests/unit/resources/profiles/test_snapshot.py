@@ -285,6 +285,11 @@ def test_must_support_cannot_be_taken_back() -> None:
         snapshot(second, {URL + "first": first}.get)
 
 
+def test_new_types_come_with_their_snapshot() -> None:
+    with pytest.raises(FhirError, match="defines a new type"):
+        snapshot(_profile() | {"derivation": "specialization"}, _none)
+
+
 def test_an_unknown_base_is_named() -> None:
     with pytest.raises(FhirError, match=r"baseDefinition urn:none is not known"):
         snapshot(_profile(base="urn:none"), _none)
