@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from resources.validate.asks import Target, Verdict
+from resources.validate.options import Options
 from tests.unit.resources.validate.rules.makers import coded, component, observation, patient
 from tests.unit.resources.validate.rules.profiled import MINE, R4, pairs, profile, told
 
@@ -346,3 +347,19 @@ def test_the_default_slice_takes_the_rest() -> None:
 def test_slices_inside_of_a_broken_element_are_left_alone() -> None:
     found = told(observation(component=[{"code": "text"}]), by_code("a", rules="closed"))
     assert pairs(found) == [("object-expected", "Observation.component[0].code")]
+
+
+def test_a_slice_that_must_be_supported_is_missed_only_when_asked_for() -> None:
+    strict = profile(
+        "p",
+        "Observation",
+        sliced("pattern", "code"),
+        piece("a", mustSupport=True),
+        inside("a", "code", COMPONENT, patternCodeableConcept=coded("a")),
+    )
+    resource = observation(component=[component("b", valueString="x")])
+    assert told(resource, strict) == []
+    found = told(resource, strict, options=Options(profiles=(MINE + "p",), must_support=True))
+    assert [(each.id, each.severity) for each in found if each.id == "must-support-slice"] == [
+        ("must-support-slice", "information")
+    ]
