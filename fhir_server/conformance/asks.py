@@ -28,7 +28,8 @@ class ServerAsks:
     """Answers one validation, or those of one bundle.
 
     Shape:  `inside` are the resources that the bundle writes, by `Type/id`, None where it deletes one: they count
-            before what is stored; `asked` grows with every question that had no answer yet
+            before what is stored; `asked` grows with every question that had no answer yet; `foreign`: profiles may
+            be looked at that are not R4's own, whose expressions may take long
     """
 
     def __init__(self, kept: Kept, base: str = "", inside: Mapping[str, Json | None] | None = None) -> None:
@@ -40,6 +41,7 @@ class ServerAsks:
         self._targets: dict[str, Target | None] = {}
         self._open: tuple[set[str], set[Coded], set[str]] = (set(), set(), set())
         self.asked = 0
+        self.foreign = False
 
     @property
     def waiting(self) -> bool:
@@ -59,6 +61,10 @@ class ServerAsks:
             if found is None:
                 return self._wait(self._open[0], canonical)
             self._profiles[canonical] = found
+        if not self.foreign and found.structure is not None and OWN.get(canonical, None) is not found:
+            self.foreign = True
+            self.asked += 1  # the same is asked again, beside the event loop
+            return PENDING
         return found.structure
 
     def coded(self, question: Coded, /) -> Verdict | Pending:

@@ -2,7 +2,8 @@
 
 What is at hand costs no statement beyond one look at the epochs. Every round fetches everything that was asked in it,
 for all resources of a bundle together; a further round comes only where an answer leads to new questions (a profile
-of an extension of a profile).
+of an extension of a profile). Profiles that are not R4's own are looked at in a thread, since nobody knows how long
+their expressions take.
 """
 
 from __future__ import annotations
@@ -61,18 +62,25 @@ async def validated_all(
     Errors: 422 too-costly where profiles lead to ever more profiles
     """
     asks = ServerAsks(await kept(session), base, inside)
+    asks.foreign = any(job.options.profiles or _claims(job.resource) for job in jobs)
     found: list[list[Issue]] = [[] for _ in jobs]
     open_ = list(range(len(jobs)))
     for _ in range(MOST_ROUNDS):
-        if size > LARGE:
+        if size > LARGE or asks.foreign:
             open_ = await asyncio.to_thread(_round, jobs, open_, asks, found)
         else:
             open_ = _round(jobs, open_, asks, found)
         if not open_:
             return [_counted(_explained(asks, job, said)) for said, job in zip(found, jobs, strict=True)]
-        async with session.connection() as conn:
-            await asks.fetch(conn)
+        if asks.waiting:
+            async with session.connection() as conn:
+                await asks.fetch(conn)
     raise FhirError(422, "too-costly", f"Profiles lead to other profiles more than {MOST_ROUNDS} levels deep")
+
+
+def _claims(resource: Json) -> bool:
+    meta = resource.get("meta")
+    return isinstance(meta, dict) and "profile" in meta
 
 
 async def verdicts(session: Session, questions: Sequence[Coded]) -> list[Verdict]:
@@ -90,6 +98,7 @@ async def verdicts(session: Session, questions: Sequence[Coded]) -> list[Verdict
 async def known(session: Session, canonical: str) -> bool:
     """Return whether a profile is here and can be used."""
     asks = ServerAsks(await kept(session))
+    asks.foreign = True
     if asks.structure(canonical) is PENDING:
         async with session.connection() as conn:
             await asks.fetch(conn)

@@ -6,6 +6,7 @@ import pytest
 
 from fhir_server.conformance.asks import ServerAsks
 from fhir_server.conformance.kept import Kept, Profile
+from resources.profiles.build import structure_of
 from resources.validate.asks import PENDING, Coded, Target, Verdict
 
 BASE = "https://fhir.test/r4"
@@ -56,6 +57,15 @@ def test_resources_of_the_same_bundle_count_before_stored_ones() -> None:
 def test_what_lies_elsewhere_is_not_ours_to_know(reference: str) -> None:
     asks = ServerAsks(Kept(), BASE)
     assert asks.target(reference) is None
+
+
+def test_a_profile_that_is_not_r4s_own_is_looked_at_beside_the_event_loop() -> None:
+    kept = Kept()
+    kept.profiles.put("http://p.test", Profile(structure_of("Patient")))
+    asks = ServerAsks(kept)
+    assert asks.structure("http://p.test") is PENDING
+    assert (asks.foreign, asks.asked, asks.waiting) == (True, 1, False)
+    assert asks.structure("http://p.test") is structure_of("Patient")
 
 
 def test_a_profile_that_cannot_be_used_is_told_with_its_reason() -> None:
