@@ -333,3 +333,15 @@ async def test_the_capability_statement_lists_it(client: httpx.AsyncClient) -> N
     listed = {one["name"]: one["definition"] for one in rest["resource"][0]["operation"]}
     assert listed["validate"] == "http://hl7.org/fhir/OperationDefinition/Resource-validate"
     assert "validate" not in [one["name"] for one in rest.get("operation", ())]
+
+
+async def test_a_stored_profile_that_cannot_be_used_is_told_with_the_reason(
+    client: httpx.AsyncClient,
+) -> None:
+    url = "http://profiles.test/StructureDefinition/impossible"
+    impossible = {"id": "impossible", **profile("nowhere", url)}
+    assert (await client.put("StructureDefinition/impossible", json=impossible)).status_code == 201
+    found = await issues(client, "Patient/$validate", call(patient(), profile=url))
+    (one,) = [one for one in found if message_id(one) == "profile-unusable"]
+    assert one["severity"] == "error"
+    assert "nowhere" in one["diagnostics"]
