@@ -45,6 +45,7 @@ class Stored(msgspec.Struct):
     """(rid, local, type, pid, d0, d1, tokens, posts, present) by container."""
     rows: dict[str, Rows]
     labels: set[tuple[int, str, int]]
+    codings: set[tuple[str, str]]
     versions: dict[int, list[int]]
 
 
@@ -86,6 +87,7 @@ async def _stored(conn: AsyncConnection[Any]) -> Stored:
         contained,
         tables,
         {(param, norm, h) for param, norm, h in await ask("SELECT param, norm, h FROM label")},
+        {(system, code) for system, code in await ask("SELECT system, code FROM coding")},
         versions,
     )
 
@@ -204,6 +206,8 @@ class _Check:
         missing = set(rows.labels) - self.stored.labels
         if missing:
             self._say(rid, f"has labels that are not in the dictionary: {missing}")
+        if set(rows.codings) - self.stored.codings:
+            self._say(rid, f"has codes not in the dictionary: {set(rows.codings) - self.stored.codings}")
         if not {h for _, _, h in rows.labels} <= set(rows.tokens):
             self._say(rid, "has labels that are no tokens")
 

@@ -108,8 +108,9 @@ async def link(
         await _settle_all(store.identities, write, known, conn)
         if "search" in write.epochs:
             write.neutral = _changes_nothing(write, prepared)
-    labels = [label for _, prepared in pairs for rows in _all_rows(prepared.rows) for label in rows.labels]
-    await store.labels.keep(labels, conn)
+    everything = [rows for _, prepared in pairs for rows in _all_rows(prepared.rows)]
+    await store.labels.keep((label for rows in everything for label in rows.labels), conn)
+    await store.codings.keep((coding for rows in everything for coding in rows.codings), conn)
     return known
 
 

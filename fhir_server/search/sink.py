@@ -16,6 +16,7 @@ class Sink:
     """
 
     __slots__ = (
+        "codings",
         "composites",
         "contained",
         "d0",
@@ -49,6 +50,7 @@ class Sink:
         self.positions: set[tuple[int, float, float]] = set()
         self.text = ""
         self.labels: set[tuple[int, str, int]] = set()
+        self.codings: set[tuple[str, str]] = set()
         self.contained: list[ContainedRows] = []
 
     def rows(self) -> IndexRows:
@@ -68,5 +70,6 @@ class Sink:
             positions=sorted(self.positions),
             text=self.text,
             labels=sorted(self.labels),
+            codings=sorted(self.codings),
             contained=self.contained,
         )

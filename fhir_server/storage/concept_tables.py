@@ -61,7 +61,7 @@ code_system = Table(
     *_texts("name", "status", "content"),
     Column("cased", Boolean, nullable=False),
     *_texts("meaning"),
-    *_keys("supplements"),
+    *_keys("supplements", "valueset"),
     Column("properties", JSONB, nullable=False),
     *_imported(),
     Column("concepts", Integer, nullable=False, server_default=ZERO),
@@ -138,7 +138,7 @@ concept_map = Table(
     metadata,
     Column("id", Integer, Identity(always=True), primary_key=True),
     *_keys("url", "version"),
-    Column("header", JSONB, nullable=False, comment="the resource without what it maps"),
+    Column("header", JSONB, nullable=False),
     *_imported(),
 )
 Index("concept_map_resource", concept_map.c.rid, concept_map.c.rversion)
@@ -174,6 +174,8 @@ closure_relation = Table(
     *_keys("system", "narrow", "broad"),
     PrimaryKeyConstraint("name", "system", "narrow", "broad"),
 )
+
+coding = Table("coding", metadata, *_keys("system", "code"), PrimaryKeyConstraint("system", "code"))
 
 load_job = Table(
     "load_job",

@@ -82,6 +82,7 @@ class IndexRows(msgspec.Struct):
             Patient that it belongs to its local id after WITHIN;
             `positions` (param, latitude, longitude) in degrees; `text` a tsvector's literal, empty where there are no
             words; `labels` (param, normalized text, its hash) of codes, the hash being one of `tokens`;
+            `codings` (system, code), the system empty where nobody can list what the element implies;
             `epoch` is the state of the search parameters that they were made under, 0 where that is the same to them
     """
 
@@ -99,6 +100,7 @@ class IndexRows(msgspec.Struct):
     positions: list[tuple[int, float, float]] = []
     text: str = ""
     labels: list[tuple[int, str, int]] = []
+    codings: list[tuple[str, str]] = []
     contained: list[ContainedRows] = []
     epoch: int = 0
 

@@ -11,8 +11,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from fhir_server.storage import binary
 from fhir_server.storage.connection import Connection, enlarge
+from fhir_server.storage.dictionaries import codings, labels
 from fhir_server.storage.identities import Identities
-from fhir_server.storage.labels import Labels
 
 PREPARE_AFTER = 2
 PREPARED_MAX = 500
@@ -25,7 +25,8 @@ class Store:
         self.pool = pool
         self.keys = keys
         self.identities = Identities(pool)
-        self.labels = Labels(pool)
+        self.labels = labels(pool)
+        self.codings = codings(pool)
 
     @classmethod
     async def open(

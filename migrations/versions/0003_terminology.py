@@ -20,6 +20,7 @@ CREATE TABLE code_system (
     cased BOOLEAN NOT NULL,
     meaning TEXT NOT NULL,
     supplements TEXT COLLATE "C" NOT NULL,
+    valueset TEXT COLLATE "C" NOT NULL,
     properties JSONB NOT NULL,
     origin TEXT NOT NULL,
     rid BIGINT,
@@ -135,6 +136,16 @@ CREATE TABLE closure_relation (
     PRIMARY KEY (name, system, narrow, broad)
 );
 
+CREATE TABLE coding (
+    system TEXT COLLATE "C" NOT NULL,
+    code TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (system, code)
+);
+
+INSERT INTO reindex_job (id, why, types)
+SELECT gen_random_uuid()::text, 'upgrade', '{}' WHERE EXISTS (SELECT FROM resource WHERE live)
+AND NOT EXISTS (SELECT FROM reindex_job WHERE why = 'upgrade' AND state = 'queued');
+
 CREATE TABLE load_job (
     id TEXT COLLATE "C" PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -151,7 +162,8 @@ CREATE TABLE load_job (
 """
 
 NAMES = (
-    *("load_job", "closure_relation", "closure_concept", "closure", "concept_mapping", "concept_map"),
+    *("load_job", "coding", "closure_relation", "closure_concept", "closure"),
+    *("concept_mapping", "concept_map"),
     *("designation", "concept_property", "concept_ancestor", "concept_parent", "concept_parent_code"),
     *("concept", "code_system"),
 )

@@ -68,6 +68,7 @@ def index_open(param: int, value: Any, _type_name: str, sink: Sink) -> None:
     """
     if value.__class__ is str:
         sink.present.add(param)
+        sink.codings.add(("", value))
         sink.tokens.add(token(param, CODE, open_form(value)))
         base = value.partition(";")[0].strip()
         if base != value:
@@ -91,7 +92,10 @@ def _coding(param: int, coding: Any, post: bool, sink: Sink) -> None:
         if coding and "system" in coding:
             sink.tokens.add(token(param, SYSTEM, coding["system"]))
         return
-    hashes = coding_hashes(param, coding.get("system") or "", coding["code"], post)
+    system = coding.get("system") or ""
+    if system:
+        sink.codings.add((system, coding["code"]))
+    hashes = coding_hashes(param, system, coding["code"], post)
     sink.tokens.update(hashes[0])
     sink.posts.update(hashes[1])
 

@@ -22,6 +22,8 @@ UPDATE resource SET digests = digests[1:3] ||
 CASE WHEN EXISTS (SELECT FROM edge WHERE src = rid) THEN 1 ELSE 0 END::bigint
 WHERE digests <> '{}';
 DROP TABLE contained, idx_composite, idx_position, idx_text, label, reindex_job, custom_param, epoch;
+DROP TABLE load_job, coding, closure_relation, closure_concept, closure, concept_mapping, concept_map, designation,
+concept_property, concept_ancestor, concept_parent, concept_parent_code, concept, code_system;
 DROP INDEX resource_long;
 UPDATE alembic_version SET version_num = '0001';
 """
