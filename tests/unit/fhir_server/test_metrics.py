@@ -23,7 +23,7 @@ def test_labels_are_closed_vocabularies() -> None:
     metrics.observe("read", "Patient", 200, 0.001)
     text = metrics.exposition()[0].decode()
     names = set(re.findall(r"(\w+)=\"", text))
-    assert names <= {"interaction", "type", "status", "le", "stage", "figure", "pid"}
+    assert names <= {"interaction", "type", "status", "le", "stage", "figure", "pid", "severity"}
 
 
 def test_gauges_of_a_dead_worker_are_forgotten() -> None:
