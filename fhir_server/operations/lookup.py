@@ -6,15 +6,16 @@ The event loop that the request belongs to does the asking; each look-up has a s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from fhir_server.concepts import catalog
+from fhir_server.concepts import lookup as concepts
+from fhir_server.concepts.model import UnknownError
 from fhir_server.conformance.validating import known, validated, verdicts
 from fhir_server.exchange import Session
-from fhir_server.search import codes
-from fhir_server.search.codeset import CodeSet
 from fhir_server.search.context import Context
 from fhir_server.search.match import match_rows
 from fhir_server.search.params.reference import local
@@ -86,12 +87,6 @@ class Asking:
             raise FhirError(400, "not-supported", f"memberOf('{url[:200]}') cannot be told: {missing}")
         return False
 
-    def _codes(self, question: Callable[[], CodeSet]) -> CodeSet:
-        async def read_codes() -> CodeSet:
-            return question()
-
-        return self._ask(codes.understood(self.session, read_codes))
-
     def conforms_to(self, value: Any, url: str) -> bool | None:
         """Return whether a resource conforms to a profile, None where nobody here knows the profile.
 
@@ -114,11 +109,21 @@ class Asking:
     def _subsumes(self, above: tuple[str | None, str], below: tuple[str | None, str]) -> bool:
         if above == below:
             return True
-        system, code = above
-        if system is None or system != below[0]:
+        system = above[0]
+        if not system or system != below[0]:
             return False
-        held = self._codes(lambda: codes.hierarchy("below", system, code))
-        return (system, below[1]) in held.codes
+        return self._ask(self._is_above(system, above[1], below[1]))
+
+    async def _is_above(self, url: str, above: str, below: str) -> bool:
+        async with self.session.connection() as conn:
+            system = await catalog.system(conn, url)
+            if system is None:
+                raise FhirError(400, "not-supported", f"The code system '{url[:200]}' is not known here")
+            try:
+                found = await concepts.subsumes(conn, system, above, below)
+            except UnknownError as problem:
+                raise FhirError(400, "not-supported", f"subsumes(): {problem}"[:1_000]) from None
+        return found in ("equivalent", "subsumes")
 
 
 def _codings(value: Any) -> list[tuple[str | None, str]]:

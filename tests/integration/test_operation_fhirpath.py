@@ -17,6 +17,10 @@ PATIENT: dict[str, Any] = {
 }
 
 
+CODES = {"top": "a", "side": "c", "lost": "nowhere"}
+"""Variables of some tests: Codings."""
+
+
 @pytest.fixture(autouse=True)
 async def stored(client: httpx.AsyncClient) -> None:
     practitioner = {"resourceType": "Practitioner", "id": "fp", "name": [{"family": "Doc"}]}
@@ -103,12 +107,21 @@ async def test_references_are_followed_on_this_server(client: httpx.AsyncClient)
         ("'z'.memberOf('http://values.test/m')", False),
         ("%factory.exists() or maritalStatus.subsumedBy(maritalStatus)", None),
         ("maritalStatus.subsumedBy(maritalStatus)", True),
+        ("%factory.Coding('http://codes.test/m', 'a').subsumes(maritalStatus)", None),
+        ("maritalStatus.coding.subsumes(%top)", False),
+        ("%top.subsumes(maritalStatus.coding)", True),
+        ("%side.subsumes(maritalStatus.coding)", False),
+        ("%lost.subsumes(maritalStatus.coding)", None),
     ],
 )
 async def test_terminology_is_that_of_this_server(
     client: httpx.AsyncClient, expression: str, holds: bool | None
 ) -> None:
-    answer = await client.post("$fhirpath", json=call(expression))
+    body = call(expression)
+    codings = {name: {"system": "http://codes.test/m", "code": code} for name, code in CODES.items()}
+    parts = [{"name": name, "valueCoding": coding} for name, coding in codings.items()]
+    body["parameter"].append({"name": "variables", "part": parts})
+    answer = await client.post("$fhirpath", json=body)
     if holds is None:
         assert answer.status_code == 400
     else:
