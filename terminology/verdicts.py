@@ -73,12 +73,12 @@ def _described(question: Coded, found: Found, library: Library) -> Verdict:
         if spelled in known.inactive:
             return Verdict(True, "inactive", display=concept.display)
     names = [name for name in names if name]
-    if question.display and names and not _same(question.display, names):
+    if question.display and names and not same_name(question.display, names):
         return Verdict(True, "wrong-display", display=names[0])
     return Verdict(True, display=names[0] if names else "")
 
 
-def _same(display: str, names: Iterable[str]) -> bool:
+def same_name(display: str, names: Iterable[str]) -> bool:
     """Whether `display` is one of `names`, case and white space aside."""
     wanted = _plain(display)
     return any(_plain(name) == wanted for name in names)

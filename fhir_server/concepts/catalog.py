@@ -18,8 +18,8 @@ from fhir_server.concepts import load
 from fhir_server.concepts.model import Conn, Json, System
 from fhir_server.concepts.stored import by_canonical
 from fhir_server.search import plan
-from fhir_server.search.library import preference
 from fhir_server.search.hashing import token
+from fhir_server.search.library import preference
 from fhir_server.search.params import uri
 from fhir_server.search.params.token import CODE
 from fhir_server.search.registry import registry
@@ -76,7 +76,7 @@ def _rank(offer: _Offer) -> tuple[Any, ...]:
 
 
 async def _offers(conn: Conn, url: str) -> list[_Offer]:
-    """Return the stored CodeSystems that may have a url: those of other urls with the same hash, and all supplements."""
+    """Return the stored CodeSystems that may have a url, and all supplements."""
     sql = Sql()
     params = registry("CodeSystem").params
     supplement = token(params["content-mode"].id, CODE, "=supplement")
@@ -134,7 +134,7 @@ async def _parsed(row: Row) -> Json:
 
 
 async def _fill(conn: Conn, json: Json, origin: str, source: tuple[int, int] | None) -> int:
-    told = msgspec.structs.replace(header(json), resource={"supplements": json.get("supplements", "")})
+    told = msgspec.structs.replace(header(json), resource=json)
     return await load.load(conn, told, records(json), origin=origin, source=source)
 
 

@@ -62,11 +62,12 @@ async def begin(conn: Conn, header: SystemHeader, origin: str, source: tuple[int
     """Return the number of a new code system, which is not ready yet."""
     rid, rversion = source or (None, None)
     cursor = await conn.execute(
-        "INSERT INTO code_system (url, version, name, status, content, cased, meaning, supplements, properties,"
-        " origin, rid, rversion) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        "INSERT INTO code_system (url, version, name, status, content, cased, meaning, supplements, valueset,"
+        " properties, origin, rid, rversion) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
         (
             *(header.url, header.version, header.title or header.name, header.status, header.content),
             *(header.cased, header.meaning, header.resource.get("supplements", "")),
+            header.resource.get("valueSet", ""),
             *(json.dumps(msgspec.to_builtins(header.properties)), origin, rid, rversion),
         ),
     )

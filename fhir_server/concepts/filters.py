@@ -1,0 +1,146 @@
+"""One filter of a value set as a condition on concepts.
+
+Source: http://hl7.org/fhir/R4/valueset-filter-operator.html, codesystem-concept-properties.html, snomedct.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import regex
+
+from fhir_server.concepts import lookup
+from fhir_server.concepts.leaves import Clause
+from fhir_server.concepts.model import Conn, Json, System, UnknownError
+from fhir_server.search.sql import Sql
+from terminology.codesystems import PROPERTIES, REGEX_LENGTH
+
+ACTIVE: Clause = lambda _sql, a: f"{a}.active"  # noqa: E731 - a constant of the type that all filters have
+
+_BELOW = "SELECT h.descendant FROM concept_ancestor h WHERE h.system = {} AND h.ancestor = {}"
+_ABOVE = "SELECT h.ancestor FROM concept_ancestor h WHERE h.system = {} AND h.descendant = {}"
+_CHILDREN = "SELECT h.child FROM concept_parent h WHERE h.system = {} AND h.parent = {}"
+
+_HIERARCHIC: dict[str, tuple[str, str, bool]] = {
+    "is-a": ("IN", _BELOW, True),
+    "is-not-a": ("NOT IN", _BELOW, True),
+    "descendent-of": ("IN", _BELOW, False),
+    "generalizes": ("IN", _ABOVE, True),
+    "child-of": ("IN", _CHILDREN, False),
+}
+"""Operator: in or not, what is looked up, and whether the concept itself counts."""
+
+
+async def clause(conn: Conn, system: System, json: Json) -> Clause:
+    """Return the condition of `ValueSet.compose.include.filter`.
+
+    Errors: UnknownError where it cannot be told exactly
+    """
+    name, operator, value = json.get("property", ""), json.get("op", ""), json.get("value", "")
+    if operator in _HIERARCHIC and name in ("concept", "code", "parent", "child"):
+        return await _hierarchic(conn, system, operator, value)
+    if operator in _HIERARCHIC:
+        raise UnknownError(f"the filter '{name} {operator}' of {system.called}")
+    test = _test(system, operator, value)
+    return _reader(system, name, operator)(test)
+
+
+async def _hierarchic(conn: Conn, system: System, operator: str, code: str) -> Clause:
+    lookup.require_subsumption(system)
+    found = await lookup.concept(conn, system, code)
+    if found is None:
+        raise UnknownError(f"the code system {system.called} has no code '{code[:100]}'")
+    sign, related, itself = _HIERARCHIC[operator]
+    n = found.n
+
+    def condition(sql: Sql, a: str) -> str:
+        inner = related.format(sql.big(system.id), sql.big(n))
+        also = f" UNION ALL SELECT {sql.big(n)}" if itself else ""
+        return f"{a}.n {sign} ({inner}{also})"
+
+    return condition
+
+
+Values = Callable[[Sql, str], str]
+"""A condition on one value `v`, with the negation of the whole told apart by `_Test.none`."""
+
+
+class _Test:
+    """What the values of a property must be: `some` value passes `one`, or with `none` no value does."""
+
+    def __init__(self, one: Callable[[Sql, str], str], none: bool = False) -> None:
+        self.one = one
+        self.none = none
+
+
+def _test(system: System, operator: str, value: str) -> _Test:
+    listed = [part.strip() for part in value.split(",")]
+    match operator:
+        case "=":
+            return _Test(lambda sql, v: f"{v} = {sql.text(value)}")
+        case "in":
+            return _Test(lambda sql, v: f"{v} = ANY({sql.texts(listed)})")
+        case "not-in":
+            return _Test(lambda sql, v: f"{v} = ANY({sql.texts(listed)})", none=True)
+        case "exists" if value in ("true", "false"):
+            return _Test(lambda _sql, v: f"{v} <> ''", none=value == "false")
+        case "regex":
+            pattern = _pattern(system, value)
+            return _Test(lambda sql, v: f"{v} ~ {sql.text(pattern)}")
+    raise UnknownError(f"the filter operator '{operator}' with '{value[:100]}' of {system.called}")
+
+
+def _pattern(system: System, value: str) -> str:
+    """Return a regular expression that has to match as a whole, as PostgreSQL reads it."""
+    if len(value) > REGEX_LENGTH:
+        raise UnknownError(f"a regular expression of more than {REGEX_LENGTH} characters")
+    try:
+        regex.compile(value)
+    except (regex.error, RecursionError, OverflowError) as problem:
+        raise UnknownError(f"the regular expression '{value[:100]}' of {system.called} ({problem})") from None
+    return f"^(?:{value})$"
+
+
+def _reader(system: System, name: str, operator: str) -> Callable[[_Test], Clause]:
+    """Return what applies a test to a property: one of a concept's own elements, its neighbours, or a declared one."""
+    match name:
+        case "concept" | "code":
+            return lambda test: _column(test, "code")
+        case "display":
+            return lambda test: _column(test, "display")
+        case "parent":
+            return lambda test: _neighbours(system, test, "child", "parent")
+        case "child":
+            return lambda test: _neighbours(system, test, "parent", "child")
+    declared = system.declared(name)
+    if name == "inactive" or (declared is not None and declared.uri == PROPERTIES + "inactive"):
+        return lambda test: _expression(test, "CASE WHEN {}.active THEN 'false' ELSE 'true' END")
+    if declared is not None:
+        return lambda test: _property(system, test, name)
+    raise UnknownError(f"the filter '{name} {operator}' of {system.called}, which has no '{name}'")
+
+
+def _column(test: _Test, name: str) -> Clause:
+    return _expression(test, "{}." + name)
+
+
+def _expression(test: _Test, text: str) -> Clause:
+    sign = "NOT " if test.none else ""
+    return lambda sql, a: f"{sign}({test.one(sql, text.format(a))})"
+
+
+def _neighbours(system: System, test: _Test, here: str, there: str) -> Clause:
+    sign = "NOT " if test.none else ""
+    return lambda sql, a: (
+        f"{sign}EXISTS (SELECT FROM concept_parent h JOIN concept o ON o.system = h.system AND o.n = h.{there}"
+        f" WHERE h.system = {sql.big(system.id)} AND h.{here} = {a}.n AND {test.one(sql, 'o.code')})"
+    )
+
+
+def _property(system: System, test: _Test, name: str) -> Clause:
+    sign = "NOT IN" if test.none else "IN"
+    numbers = [system.id]
+    return lambda sql, a: (
+        f"{a}.n {sign} (SELECT p.n FROM concept_property p WHERE p.system = ANY({sql.bigs(numbers)})"
+        f" AND p.name = {sql.text(name)} AND {test.one(sql, 'p.value')})"
+    )

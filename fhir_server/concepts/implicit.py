@@ -1,0 +1,81 @@
+"""Value sets that nobody stores: those that a url of SNOMED CT or LOINC implies, and all codes of a code system.
+
+Source: http://hl7.org/fhir/R4/snomedct.html#implicit, http://hl7.org/fhir/R4/loinc.html#implicit, codesystem.html
+(CodeSystem.valueSet)
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from fhir_server.concepts.leaves import Clause
+from fhir_server.concepts.model import Conn, Json, System, UnknownError
+
+SNOMED = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+
+
+async def valueset(conn: Conn, url: str) -> Json | None:
+    """Return the ValueSet that a url implies, None where it implies none."""
+    base, mark, query = url.partition("?")
+    if mark and query.startswith("fhir_vs"):
+        return _by_query(url, base, query.removeprefix("fhir_vs"))
+    if url == f"{LOINC}/vs":
+        return _made(url, {"system": LOINC})
+    if url.startswith(f"{LOINC}/vs/LP"):
+        part = url.removeprefix(f"{LOINC}/vs/")
+        return _made(url, {"system": LOINC, "filter": [_filter("concept", "is-a", part)]})
+    return await _all_of(conn, url)
+
+
+def _by_query(url: str, base: str, rest: str) -> Json | None:
+    system, version = _edition(base)
+    rule: Json = {"system": system} | ({"version": version} if version else {})
+    kind, _, value = rest.removeprefix("=").partition("/")
+    match kind:
+        case "":
+            return _made(url, rule)
+        case "isa":
+            return _made(url, rule | {"filter": [_filter("concept", "is-a", value)]})
+        case "refset" if value:
+            return _made(url, rule | {"filter": [_filter("concept", "in", value)]})
+        case "ecl":
+            return _made(url, rule | {"filter": [_filter("constraint", "=", unquote(value))]})
+    return None
+
+
+def _edition(base: str) -> tuple[str, str]:
+    """Return code system and version of a base such as `http://snomed.info/sct/{module}/version/{date}`."""
+    return (SNOMED, base) if base.startswith(SNOMED + "/") else (base, "")
+
+
+def _made(url: str, rule: Json) -> Json:
+    return {"resourceType": "ValueSet", "url": url, "status": "active", "compose": {"include": [rule]}}
+
+
+def _filter(name: str, operator: str, value: str) -> Json:
+    return {"property": name, "op": operator, "value": value}
+
+
+async def _all_of(conn: Conn, url: str) -> Json | None:
+    """Return the value set of all codes of the code system that names it so."""
+    cursor = await conn.execute(
+        "SELECT url, version FROM code_system WHERE ready AND replaced IS NULL AND valueset = %s"
+        " ORDER BY loaded DESC LIMIT 1",
+        (url,),
+    )
+    found = await cursor.fetchone()
+    return _made(url, {"system": found[0], "version": found[1]}) if found else None
+
+
+async def clause(conn: Conn, system: System, json: Json) -> Clause | None:
+    """Return the condition of a filter that only SNOMED CT has: expressions, and membership of a reference set.
+
+    Errors: UnknownError where the expression cannot be told
+    """
+    if system.url != SNOMED:
+        return None
+    name, operator, value = json.get("property"), json.get("op"), json.get("value", "")
+    if name in ("constraint", "expression") and operator == "=":
+        raise UnknownError(f"the expression '{value[:100]}' of {system.called}")
+    return None

@@ -1,0 +1,143 @@
+"""What a value set is made of: leaves, each codes of one code system, with conditions; and the gaps that nobody fills.
+
+Source: http://hl7.org/fhir/R4/valueset.html#compositions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fhir_server.concepts.model import System
+from fhir_server.search.sql import Sql
+from terminology.grammars import Grammar
+from terminology.records import Designation
+
+Clause = Callable[[Sql, str], str]
+"""A condition on a row of concepts: takes the statement's arguments and the row's alias."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A code that a value set lists, with the names that it gives."""
+
+    code: str
+    display: str = ""
+    designations: tuple[Designation, ...] = ()
+    abstract: bool = False
+    inactive: bool = False
+
+
+class Gap(NamedTuple):
+    """Codes that cannot be told; `url` is the code system that they are of, None where it may be any."""
+
+    url: str | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Leaf:
+    """Codes of one code system.
+
+    Shape:  `system` None where it is not loaded, then they are `listed` or made by a `grammar`; `listed` None means
+            all of the system's; `version` is the one that the value set names
+    """
+
+    url: str
+    version: str
+    system: System | None
+    listed: tuple[Listed, ...] | None = None
+    grammar: Grammar | None = None
+    where: list[Clause] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """Its code system's number in the tables, 0 where it has none."""
+        return self.system.id if self.system is not None else 0
+
+    def fold(self, code: str) -> str:
+        """Return `code` as rows of this leaf are compared."""
+        return self.system.fold(code) if self.system is not None else code
+
+    def source(self, sql: Sql, alias: str, codes: Sequence[str] | None = None) -> str:
+        """Return the rows of this leaf as a table expression, of `codes` alone where they are given.
+
+        Shape:  columns ord, code, fold, n, active, abstract, display, definition, words
+        """
+        if self.listed is None:
+            chosen = f" AND c.fold = ANY({sql.texts([self.fold(code) for code in codes])})" if codes else ""
+            return (
+                "(SELECT c.n AS ord, c.code, c.fold, c.n, c.active, c.abstract, c.display, c.definition, c.words"
+                f" FROM concept c WHERE c.system = {sql.big(self.number)}{chosen}) {alias}"
+            )
+        wanted = None if codes is None else {self.fold(code) for code in codes}
+        shown = [
+            (place, one)
+            for place, one in enumerate(self.listed)
+            if wanted is None or self.fold(one.code) in wanted
+        ]
+        columns = (
+            sql.bigs([place for place, _ in shown]),
+            sql.texts([one.code for _, one in shown]),
+            sql.texts([self.fold(one.code) for _, one in shown]),
+            sql.texts([one.display for _, one in shown]),
+        )
+        return (
+            "(SELECT u.ord, u.code, u.fold, c.n, coalesce(c.active, true) AS active,"
+            " coalesce(c.abstract, false) AS abstract, coalesce(nullif(u.display, ''), c.display, '') AS display,"
+            " coalesce(c.definition, '') AS definition, coalesce(c.words, to_tsvector('simple', u.display)) AS words"
+            f" FROM unnest({', '.join(columns)}) AS u(ord, code, fold, display) LEFT JOIN LATERAL"
+            " (SELECT * FROM concept k WHERE k.fold = u.fold AND k.system"
+            f" = {sql.big(self.number)} ORDER BY k.code <> u.code LIMIT 1) c ON true) {alias}"
+        )
+
+    def conditions(self, sql: Sql, alias: str) -> list[str]:
+        """Return its conditions on a row."""
+        return [clause(sql, alias) for clause in self.where]
+
+
+def within(leaves: Sequence[Leaf], of: Leaf) -> Clause | bool:
+    """Return whether a row of the leaf `of` is among `leaves`: a condition, or what is certain."""
+    tests = [_same(leaf, of) for leaf in leaves if leaf.url == of.url]
+    if any(test is True for test in tests):
+        return True
+    clauses = [test for test in tests if not isinstance(test, bool)]
+    if not clauses:
+        return False
+    return lambda sql, alias: f"coalesce({' OR '.join(f'({one(sql, alias)})' for one in clauses)}, false)"
+
+
+def _same(leaf: Leaf, of: Leaf) -> Clause | bool:
+    """Return whether a row of `of` is one of `leaf`, a leaf of the same url."""
+    if leaf.grammar is not None:
+        passed = [one.code for one in of.listed or () if not leaf.grammar(one.code)]
+        return True if of.grammar is not None else lambda sql, a: f"{a}.code = ANY({sql.texts(passed)})"
+    if leaf.number == of.number:
+        return _here(leaf)
+    if leaf.listed is not None and not leaf.where:
+        return _listing(leaf)
+    return lambda sql, a: (
+        f"EXISTS (SELECT FROM {leaf.source(sql, a + 'v')} WHERE {a}v.fold = {a}.fold"
+        + "".join(f" AND {one}" for one in leaf.conditions(sql, a + "v"))
+        + ")"
+    )
+
+
+def _here(leaf: Leaf) -> Clause | bool:
+    parts = [*([_listing(leaf)] if leaf.listed is not None else []), *leaf.where]
+    if not parts:
+        return True
+    return lambda sql, alias: " AND ".join(f"({one(sql, alias)})" for one in parts)
+
+
+def _listing(leaf: Leaf) -> Clause:
+    folds = [leaf.fold(one.code) for one in leaf.listed or ()]
+    return lambda sql, alias: f"{alias}.fold = ANY({sql.texts(folds)})"
+
+
+def negated(test: Clause | bool) -> Clause | bool:
+    """Return the opposite of a test."""
+    if isinstance(test, bool):
+        return not test
+    return lambda sql, alias: f"NOT ({test(sql, alias)})"
