@@ -283,14 +283,14 @@ MESSAGES: dict[str, Message] = {
     "bundle-reference-unresolved": _error(
         "not-found", "No entry of the {type} answers the reference {reference}{more}"
     ),
-    "binding-required": _error("code-invalid", "{coded} of {valueset}, from which a code is required{why}"),
+    "binding-required": _error("code-invalid", "{coded} of {valueset}{why}, from which a code is required"),
     "binding-extensible": _warning(
-        "code-invalid", "{coded} of {valueset}, from which a code must come where one fits{why}"
+        "code-invalid", "{coded} of {valueset}{why}, from which a code must come where one fits"
     ),
     "binding-preferred": _information(
-        "code-invalid", "{coded} of {valueset}, from which codes are preferred{why}"
+        "code-invalid", "{coded} of {valueset}{why}, from which codes are preferred"
     ),
-    "binding-max": _error("code-invalid", "{coded} of {valueset}, the largest value set allowed here{why}"),
+    "binding-max": _error("code-invalid", "{coded} of {valueset}{why}, the largest value set allowed here"),
     "bundle-fullurl-id": _error("invariant", "The fullUrl {url} must end with the resource's {name}"),
     "bundle-method-resource": _error("business-rule", "{method} {needs} a resource in its entry"),
     "bundle-search-outcome": _error(

@@ -13,6 +13,7 @@ from resources.codec.json import parse_json
 from tests.conformance.validate import profiled, wholes
 from tests.conformance.validate.mutations import Mutation, mutations
 from tests.conformance.validate.places import Json
+from tests.conformance.validate.values import BREAKERS
 from tests.shared import r4_examples, shared_path
 
 MOST = 12
@@ -109,7 +110,7 @@ def _spread(listed: Iterable[Mutation]) -> Iterator[Mutation]:
 
 def _interleaved(resources: Iterable[Json]) -> Iterator[Mutation]:
     """Yield mutations of all resources in turn, so that the first of a kind come from many."""
-    waiting = [iter(list(mutations(resource))) for resource in resources]
+    waiting = [iter(list(mutations(resource, BREAKERS))) for resource in resources]
     while waiting:
         for source in list(waiting):
             one = next(source, None)

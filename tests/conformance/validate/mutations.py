@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from resources.definitions import definitions
-from resources.definitions.vocabulary import published
 from tests.conformance.validate.places import Json, Place, changed, places, put
 
 SYSTEMS = "http://terminology.hl7.org/CodeSystem/"
 SCRIPT = '<div xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></div>'
 BLANK = '<div xmlns="http://www.w3.org/1999/xhtml"> <p/></div>'
-GERMAN = '<div xmlns="http://www.w3.org/1999/xhtml" lang="de">Guten Tag</div>'
 
 
 class Mutation(NamedTuple):
@@ -32,12 +29,13 @@ class Mutation(NamedTuple):
 
 
 class Break(NamedTuple):
-    """One way to break a place: the value that takes its place, the message, and where it is said."""
+    """One way to break a place: the change, the message, and where it is said; `up`: of the array, not of its item."""
 
     change: Callable[[Any, Any], None]
     message: str
     where: str
     options: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    up: bool = False
 
 
 Breaker = Callable[[Place], Iterator[Break]]
@@ -54,17 +52,17 @@ def breaker(kind: str) -> Callable[[Breaker], Breaker]:
     return register
 
 
-def mutations(resource: Json) -> Iterator[Mutation]:
+def mutations(resource: Json, breakers: dict[str, Breaker]) -> Iterator[Mutation]:
     """Yield `resource` broken in every way that one of its places allows, the same element once for each way."""
     seen: set[tuple[str, str]] = set()
     for place in places(resource):
-        for kind, break_it in BREAKERS.items():
+        for kind, break_it in breakers.items():
             name = (kind, f"{place.holder.name}.{place.element.name}.{place.type}")
             if name in seen:
                 continue
             for one in break_it(place):
                 seen.add(name)
-                broken = changed(resource, place.steps, one.change)
+                broken = changed(resource, place.steps[:-1] if one.up else place.steps, one.change)
                 yield Mutation(kind, broken, one.message, one.where, one.options)
 
 
@@ -72,7 +70,7 @@ def _take(holder: Any, key: Any) -> None:
     del holder[key]
 
 
-def _inside(**values: Any) -> Callable[[Any, Any], None]:
+def inside(**values: Any) -> Callable[[Any, Any], None]:
     """Return the change that sets (or with None takes away) elements of the value."""
 
     def change(holder: Any, key: Any) -> None:
@@ -91,7 +89,7 @@ def _inside(**values: Any) -> Callable[[Any, Any], None]:
 @breaker("unknown element")
 def _unknown(place: Place) -> Iterator[Break]:
     if type(place.value) is dict:
-        yield Break(_inside(bogus="x"), "element-unknown", f"{place.path}.bogus")
+        yield Break(inside(bogus="x"), "element-unknown", f"{place.path}.bogus")
 
 
 @breaker("required element missing")
@@ -174,215 +172,69 @@ def _blank(place: Place) -> Iterator[Break]:
         yield Break(put("  "), "value-blank", place.path)
 
 
-# ---------------------------------------------------------------------------------------------------- codes
+# ---------------------------------------------------------------------------------------------------- arrays
 
 
-@breaker("code not of the required value set")
-def _required(place: Place) -> Iterator[Break]:
-    binding = place.element.binding
-    if binding is None or binding[0] != "required":
+def _first(holder: Any, key: Any) -> None:
+    holder[key] = holder[key][0]
+
+
+@breaker("value for an array")
+def _no_array(place: Place) -> Iterator[Break]:
+    if place.element.many and place.type != "Resource":
+        where = place.path.rpartition("[")[0]
+        yield Break(_first, "array-expected", where, up=True)
+        yield Break(put([]), "array-empty", where, up=True)
+
+
+@breaker("null in an array")
+def _null(place: Place) -> Iterator[Break]:
+    if place.element.many and type(place.value) is dict and place.type != "Resource":
+        yield Break(put(None), "null-alone", place.path)
+
+
+@breaker("extensions beside an array")
+def _beside(place: Place) -> Iterator[Break]:
+    name = "_" + place.element.name
+    if not place.element.many or place.type != "string" or name in place.around:
         return
-    if place.type == "code" and definitions().valueset_codes(binding[1]):
-        yield Break(put("bogus"), "binding-required", place.path)
-    elif place.type == "CodeableConcept" and definitions().valueset_codes(binding[1]):
-        wrong = {"coding": [{"system": SYSTEMS + "nobody", "code": "bogus"}]}
-        yield Break(put(wrong), "binding-required", place.path)
+    count, where = len(place.around[place.element.name]), place.path.rpartition("[")[0]
+
+    def longer(holder: Any, _: Any) -> None:
+        holder[name] = [{"id": "a"}] * (count + 1)
+
+    yield Break(longer, "array-lengths", where, up=True)
+
+    def nulls(holder: Any, key: Any) -> None:
+        holder[name] = [{"id": "a"}] * count + [None]
+        holder[key] = [*holder[key], None]
+
+    yield Break(nulls, "array-null", f"{where}[{count}]", up=True)
 
 
-@breaker("media type")
-def _media(place: Place) -> Iterator[Break]:
-    if place.type == "code" and place.element.name == "contentType":
-        yield Break(put("text"), "binding-required", place.path)
+@breaker("extensions beside a value")
+def _companion(place: Place) -> Iterator[Break]:
+    name = "_" + str(place.steps[-1])
+    if place.element.many or name in place.around or place.type in ("Resource", "xhtml", "Extension"):
+        return
+    if place.element.name in ("id", "url", "reference") or place.element.xml != "element":
+        return
+    if type(place.value) is dict:
+        yield Break(_set(name, {"id": "a"}), "companion-forbidden", place.path)
+        return
+    yield Break(_set(name, "text"), "companion-shape", place.path)
+
+    def alone(holder: Any, key: Any) -> None:
+        holder[name] = {"id": "a"}
+        del holder[key]
+
+    yield Break(alone, "companion-without-value", place.path)
 
 
-@breaker("language")
-def _language(place: Place) -> Iterator[Break]:
-    if place.type == "code" and place.element.name == "language" and place.holder.name != "Expression":
-        yield Break(put("english language"), "language-malformed", place.path)
+def _set(name: str, value: Any) -> Callable[[Any, Any], None]:
+    """Return the change that puts something beside the value."""
 
+    def change(holder: Any, _: Any) -> None:
+        holder[name] = value
 
-def _is_known(place: Place) -> bool:
-    if place.type != "Coding" or "code" not in place.value or "version" in place.value:
-        return False
-    known = published("CodeSystem", place.value.get("system", ""))
-    return known is not None and known.get("content") == "complete"
-
-
-@breaker("code not in its code system")
-def _code(place: Place) -> Iterator[Break]:
-    if _is_known(place):
-        yield Break(_inside(code="bogus-code"), "code-unknown", f"{place.path}.code")
-
-
-@breaker("wrong display")
-def _display(place: Place) -> Iterator[Break]:
-    if _is_known(place) and "display" in place.value:
-        yield Break(_inside(display="No such name"), "display-wrong", f"{place.path}.display")
-
-
-@breaker("code without system")
-def _no_system(place: Place) -> Iterator[Break]:
-    if place.type == "Coding" and "code" in place.value and "system" in place.value:
-        yield Break(_inside(system=None), "coding-without-system", place.path)
-
-
-@breaker("relative system")
-def _relative(place: Place) -> Iterator[Break]:
-    if place.type == "Coding" and "code" in place.value and "system" in place.value:
-        yield Break(_inside(system="local"), "coding-relative-system", f"{place.path}.system")
-
-
-@breaker("unknown code system")
-def _no_such_system(place: Place) -> Iterator[Break]:
-    if place.type == "Coding" and "code" in place.value and "version" not in place.value:
-        yield Break(_inside(system="http://nowhere.test/cs"), "code-unknown-system", place.path)
-
-
-@breaker("value set for a code system")
-def _valueset(place: Place) -> Iterator[Break]:
-    if place.type == "Coding" and "code" in place.value:
-        system = "http://hl7.org/fhir/ValueSet/observation-status"
-        yield Break(_inside(system=system), "coding-valueset-as-system", f"{place.path}.system")
-
-
-@breaker("unit")
-def _unit(place: Place) -> Iterator[Break]:
-    if (
-        type(place.value) is dict
-        and place.value.get("system") == "http://unitsofmeasure.org"
-        and "code" in place.value
-    ):
-        yield Break(_inside(code="bogus/unit"), "unit-invalid", f"{place.path}.code")
-
-
-# ----------------------------------------------------------------------------------------------- references
-
-
-def _is_reference(place: Place) -> bool:
-    return place.type == "Reference" and "reference" in place.value
-
-
-@breaker("target of a wrong type")
-def _target(place: Place) -> Iterator[Break]:
-    targets = place.element.targets
-    if _is_reference(place) and targets and not any("Resource" in target for target in targets):
-        yield Break(put({"reference": "Linkage/1"}), "reference-target-type", place.path)
-
-
-@breaker("reference without form")
-def _no_reference(place: Place) -> Iterator[Break]:
-    if _is_reference(place):
-        yield Break(_inside(reference="somebody"), "reference-format", f"{place.path}.reference")
-
-
-@breaker("type of a reference")
-def _reference_type(place: Place) -> Iterator[Break]:
-    if _is_reference(place) and place.value["reference"][0] in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
-        yield Break(_inside(type="Linkage"), "reference-type-disagrees", f"{place.path}.type")
-
-
-@breaker("no type of a reference")
-def _no_type(place: Place) -> Iterator[Break]:
-    if _is_reference(place):
-        yield Break(_inside(type="Pacient"), "reference-type-unknown", f"{place.path}.type")
-
-
-@breaker("contained resource not there")
-def _no_contained(place: Place) -> Iterator[Break]:
-    if _is_reference(place):
-        yield Break(_inside(reference="#nowhere"), "contained-unresolved", f"{place.path}.reference")
-
-
-@breaker("target not there")
-def _not_found(place: Place) -> Iterator[Break]:
-    targets = place.element.targets
-    if _is_reference(place) and targets:
-        name = targets[0].rpartition("/")[2]
-        if definitions().is_resource(name):
-            text = f"{name}/not-there"
-            change = _inside(reference=text, type=None)
-            yield Break(change, "reference-not-found", f"{place.path}.reference", {"references": "exists"})
-
-
-# ----------------------------------------------------------------------------------------- types and extensions
-
-
-@breaker("period backwards")
-def _period(place: Place) -> Iterator[Break]:
-    if place.type == "Period":
-        yield Break(_inside(start="2024-02-01", end="2024-01-01"), "invariant-failed", place.path)
-
-
-@breaker("quantity code without system")
-def _quantity(place: Place) -> Iterator[Break]:
-    if place.type == "Quantity" and place.holder.name != "Ratio":
-        yield Break(put({"value": 1, "code": "mg"}), "invariant-failed", place.path)
-
-
-@breaker("ratio of one half")
-def _ratio(place: Place) -> Iterator[Break]:
-    if place.type == "Ratio":
-        yield Break(put({"numerator": {"value": 1}}), "invariant-failed", place.path)
-
-
-@breaker("range backwards")
-def _range(place: Place) -> Iterator[Break]:
-    if place.type == "Range":
-        wrong = {"low": {"value": 9, "unit": "a"}, "high": {"value": 1, "unit": "a"}}
-        yield Break(put(wrong), "invariant-failed", place.path)
-
-
-@breaker("contact point without system")
-def _contact(place: Place) -> Iterator[Break]:
-    if place.type == "ContactPoint":
-        yield Break(put({"value": "1"}), "invariant-failed", place.path)
-
-
-@breaker("system of an identifier")
-def _identifier(place: Place) -> Iterator[Break]:
-    if place.type == "Identifier":
-        yield Break(_inside(system="local"), "identifier-system-relative", f"{place.path}.system")
-        wrong = _inside(system="urn:ietf:rfc:3986", value="1.2.3")
-        yield Break(wrong, "identifier-urn-value", f"{place.path}.value")
-
-
-@breaker("urn")
-def _urn(place: Place) -> Iterator[Break]:
-    if place.type == "uri" and place.holder.name in ("Coding", "Identifier"):
-        yield Break(put("urn:oid:9.9"), "uri-oid-malformed", place.path)
-        yield Break(put("urn:uuid:9-9"), "uri-uuid-malformed", place.path)
-
-
-@breaker("attachment")
-def _attachment(place: Place) -> Iterator[Break]:
-    if place.type == "Attachment":
-        yield Break(put({"data": "QUJD", "size": 4}), "attachment-size", f"{place.path}.size")
-        wrong = {"data": "QUJD", "hash": "QUJD"}
-        yield Break(put(wrong), "attachment-hash", f"{place.path}.hash")
-        yield Break(put({"contentType": "text/plain"}), "attachment-empty", place.path)
-
-
-@breaker("extension")
-def _extension(place: Place) -> Iterator[Break]:
-    if place.type == "Extension" and "extension" not in place.value and place.element.name == "extension":
-        yield Break(put({"url": place.value["url"]}), "extension-value-or-children", place.path)
-        if place.holder.name != "Extension":
-            unknown = {"url": "http://nowhere.test/x", "valueString": "x"}
-            yield Break(put(unknown), "extension-unknown", place.path)
-            yield Break(_inside(url="local"), "extension-url-relative", place.path)
-
-
-@breaker("narrative")
-def _narrative(place: Place) -> Iterator[Break]:
-    if place.type == "Narrative":
-        yield Break(_inside(div=SCRIPT), "narrative-forbidden", f"{place.path}.div")
-        yield Break(_inside(div=BLANK), "narrative-blank", f"{place.path}.div")
-        yield Break(_inside(status=None), "cardinality-min", f"{place.path}.status")
-
-
-@breaker("claimed profile")
-def _profile(place: Place) -> Iterator[Break]:
-    if place.type == "Meta":
-        yield Break(_inside(profile=["local"]), "meta-profile-relative", f"{place.path}.profile[0]")
-        unknown = ["http://nowhere.test/StructureDefinition/x"]
-        yield Break(_inside(profile=unknown), "profile-unknown", f"{place.path}.profile[0]")
+    return change

@@ -8,7 +8,8 @@ from resources.outcome import Issue
 from resources.validate.messages import MESSAGES
 from resources.validate.validator import Options, validate
 from tests.conformance.validate.corpus import corpus
-from tests.conformance.validate.mutations import BREAKERS, Mutation
+from tests.conformance.validate.mutations import Mutation
+from tests.conformance.validate.values import BREAKERS
 
 
 def test_the_resources_before_they_are_broken_have_no_errors() -> None:
