@@ -52,7 +52,8 @@ CORRECTIONS: dict[str, Correction] = {
 CONTEXTS: dict[str, tuple[str, ...]] = {
     _R4 + "structuredefinition-fhir-type": ("ElementDefinition.type",),
     _R4 + "regex": ("ElementDefinition.type",),
-    _R4 + "structuredefinition-normative-version": ("CodeSystem", "OperationDefinition", "ValueSet"),
+    _R4 + "structuredefinition-normative-version": ("DomainResource", "ElementDefinition"),
+    _R4 + "valueset-concept-comments": ("CodeSystem.concept",),
 }
 """Elements on which R4's own StructureDefinitions have an extension, though its context does not name them."""
 
