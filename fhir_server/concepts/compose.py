@@ -183,7 +183,8 @@ class _Compiler:
         if active:
             leaf.where.append(filters.ACTIVE)
         if "concept" in rule:
-            leaf.listed = tuple(_listed(one) for one in rule["concept"])
+            listed = map(_listed, reversed(rule["concept"]))
+            leaf.listed = tuple(reversed({leaf.fold(one.code): one for one in listed}.values()))
             if active and (system is None and url not in GRAMMARS):
                 gaps.append(Gap(url, f"which codes of {url} are active, since it is not loaded"))
             return [leaf]

@@ -17,18 +17,18 @@ from terminology.codesystems import PROPERTIES, REGEX_LENGTH
 
 ACTIVE: Clause = lambda _sql, a: f"{a}.active"  # noqa: E731 - a constant of the type that all filters have
 
-_BELOW = "SELECT h.descendant FROM concept_ancestor h WHERE h.system = {} AND h.ancestor = {}"
-_ABOVE = "SELECT h.ancestor FROM concept_ancestor h WHERE h.system = {} AND h.descendant = {}"
-_CHILDREN = "SELECT h.child FROM concept_parent h WHERE h.system = {} AND h.parent = {}"
+_BELOW = "SELECT descendant FROM concept_ancestor WHERE system = {} AND ancestor = {}"
+_ABOVE = "SELECT ancestor FROM concept_ancestor WHERE system = {} AND descendant = {}"
+_CHILDREN = "SELECT child FROM concept_parent WHERE system = {} AND parent = {}"
 
 _HIERARCHIC: dict[str, tuple[str, str, bool]] = {
-    "is-a": ("IN", _BELOW, True),
-    "is-not-a": ("NOT IN", _BELOW, True),
-    "descendent-of": ("IN", _BELOW, False),
-    "generalizes": ("IN", _ABOVE, True),
-    "child-of": ("IN", _CHILDREN, False),
+    "is-a": ("", _BELOW, True),
+    "is-not-a": ("NOT ", _BELOW, True),
+    "descendent-of": ("", _BELOW, False),
+    "generalizes": ("", _ABOVE, True),
+    "child-of": ("", _CHILDREN, False),
 }
-"""Operator: in or not, what is looked up, and whether the concept itself counts."""
+"""Operator: its negation, what is looked up, and whether the concept itself counts."""
 
 
 async def clause(conn: Conn, system: System, json: Json) -> Clause:
@@ -56,7 +56,7 @@ async def _hierarchic(conn: Conn, system: System, operator: str, code: str) -> C
     def condition(sql: Sql, a: str) -> str:
         inner = related.format(sql.big(system.id), sql.big(n))
         also = f" UNION ALL SELECT {sql.big(n)}" if itself else ""
-        return f"{a}.n {sign} ({inner}{also})"
+        return f"{sign}EXISTS (SELECT FROM ({inner}{also}) h(n) WHERE h.n = {a}.n)"
 
     return condition
 
@@ -138,9 +138,8 @@ def _neighbours(system: System, test: _Test, here: str, there: str) -> Clause:
 
 
 def _property(system: System, test: _Test, name: str) -> Clause:
-    sign = "NOT IN" if test.none else "IN"
-    numbers = [system.id]
+    sign = "NOT " if test.none else ""
     return lambda sql, a: (
-        f"{a}.n {sign} (SELECT p.n FROM concept_property p WHERE p.system = ANY({sql.bigs(numbers)})"
-        f" AND p.name = {sql.text(name)} AND {test.one(sql, 'p.value')})"
+        f"{sign}EXISTS (SELECT FROM concept_property p WHERE p.system = {sql.big(system.id)}"
+        f" AND p.n = {a}.n AND p.name = {sql.text(name)} AND {test.one(sql, 'p.value')})"
     )
