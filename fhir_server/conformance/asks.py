@@ -7,8 +7,9 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.concepts import check
 from fhir_server.concepts.stored import by_canonical
-from fhir_server.conformance import codes, profiles
+from fhir_server.conformance import profiles
 from fhir_server.conformance.kept import OWN, Kept, Profile
 from fhir_server.search import plan
 from fhir_server.search.context import Context
@@ -111,7 +112,7 @@ class ServerAsks:
             await self._fetch_targets(conn, sorted(references))
 
     async def _fetch_codes(self, conn: AsyncConnection[Any], questions: Sequence[Coded]) -> None:
-        for question, verdict in zip(questions, await codes.coded(conn, self._kept, questions), strict=True):
+        for question, verdict in zip(questions, await check.coded(conn, questions), strict=True):
             self._verdicts[question] = verdict
             self._kept.verdicts.put(question, verdict)
 

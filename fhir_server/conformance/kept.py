@@ -19,15 +19,12 @@ from fhir_server.search import plan
 from fhir_server.storage.store import Store
 from resources.profiles.nodes import Structure
 from resources.validate.asks import Coded, Verdict
-from terminology.codesystems import CodeSystem
 
 Json = dict[str, Any]
 
 MOST_NODES = 100_000
 """The most elements of profiles that a process keeps, and of R4's own definitions: each about a kilobyte."""
 MOST_VERDICTS = 200_000
-MOST_CONCEPTS = 200_000
-"""The most concepts of code systems that a process keeps."""
 MOST_TEXT = 32_000_000
 """The most bytes of JSON that the kept Questionnaires come from."""
 
@@ -51,9 +48,6 @@ class Kept:
     terminology: tuple[int, str] = (-1, "")
     profiles: Lru[str, Profile | None] = field(default_factory=lambda: Lru(MOST_NODES))
     resources: Lru[tuple[str, str], tuple[Json | None] | None] = field(default_factory=lambda: Lru(MOST_TEXT))
-    systems: Lru[tuple[str, str], tuple[CodeSystem | None] | None] = field(
-        default_factory=lambda: Lru(MOST_CONCEPTS)
-    )
     verdicts: Lru[Coded, Verdict | None] = field(default_factory=lambda: Lru(MOST_VERDICTS))
 
     def renew(self, conformance: tuple[int, str], terminology: tuple[int, str]) -> None:
@@ -63,7 +57,6 @@ class Kept:
             self.resources.clear()
             self.conformance = conformance
         if terminology != self.terminology:
-            self.systems.clear()
             self.verdicts.clear()
             self.terminology = terminology
 

@@ -90,7 +90,7 @@ async def test_the_server_says_what_files_say(
 async def test_what_is_kept_stays_below_its_bound_and_changes_no_answer(
     guide: httpx.AsyncClient, database_url: str, examples: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("MOST_NODES", "MOST_VERDICTS", "MOST_CONCEPTS"):
+    for name in ("MOST_NODES", "MOST_VERDICTS"):
         monkeypatch.setattr(kept, name, 20)
     before = set(kept._KEPT)
     async with client_of_server(database_url) as small:
