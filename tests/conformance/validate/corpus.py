@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ig.offline import Offline
 from resources.codec.json import parse_json
-from tests.conformance.validate import profiled, wholes
+from tests.conformance.validate import forms, profiled, strict, wholes
 from tests.conformance.validate.mutations import Mutation, mutations
 from tests.conformance.validate.places import Json
 from tests.conformance.validate.values import BREAKERS
@@ -130,6 +130,9 @@ def _of_wholes(valid: dict[str, Json], core: dict[str, Json]) -> Iterator[Mutati
     yield from wholes.questionnaires(valid["Questionnaire-3141.json"])
     form = core["Questionnaire-phq-9-example.json"]
     yield from wholes.responses(form, core["QuestionnaireResponse-phq-9-example.json"])
+    yield from forms.answers()
+    yield from forms.questions()
+    yield from strict.profiles()
 
 
 def _of_profiles(core: dict[str, Json], asks: Offline) -> Iterator[Mutation]:
@@ -148,13 +151,12 @@ def corpus() -> Corpus:
     examples = r4_examples()
     valid = {f"{name}.json": parse_json(examples[f"{name}.json"]) for name in R4}
     core = _core()
-    forms = [one for one in core.values() if one["resourceType"] == "Questionnaire"]
-    asks = Offline([_package()], forms, targets={})
+    asked = [one for one in core.values() if one["resourceType"] == "Questionnaire"]
+    asks = Offline([_package()], [*asked, forms.FORM, strict.CODES, *strict.PROFILES], targets={})
     whole = [*_of_wholes(valid, core), *_of_profiles(core, asks)]
     made = [*_spread(_interleaved([*valid.values(), *core.values()])), *whole]
-    documents = {
-        "document": wholes.document(),
-        "collection": wholes.collection([valid["Patient-example.json"]]),
-    }
+    own = {"form": forms.FORM, "response": forms.RESPONSE, "document": wholes.document()}
+    own |= {f"profile {rules}": strict.right(rules) for rules in ("open", "closed", "openatend")}
+    own["collection"] = wholes.collection([valid["Patient-example.json"]])
     named = {f"us-core {name}": one for name, one in core.items()}
-    return Corpus(valid | named | documents, made, asks)
+    return Corpus(valid | named | own, made, asks)
