@@ -25,14 +25,14 @@ class Rule(NamedTuple):
 
 _STRUCTURE = (f"{UNIT}/test_messages.py", f"{CORPUS}/mutations.py")
 _ELEMENTS = (f"{RULES}/test_elements.py", f"{CORPUS}/profiled.py")
-_CODES = (f"{RULES}/test_bindings.py", f"{CORPUS}/mutations.py")
-_REFERENCES = (f"{RULES}/test_references.py", f"{CORPUS}/mutations.py")
+_CODES = (f"{RULES}/test_bindings.py", f"{CORPUS}/values.py")
+_REFERENCES = (f"{RULES}/test_references.py", f"{CORPUS}/values.py")
 _CONTAINED = (f"{RULES}/test_contained.py", f"{CORPUS}/wholes.py")
 _BUNDLES = (f"{RULES}/test_bundles.py", f"{RULES}/test_references.py", f"{CORPUS}/wholes.py")
 _FORMS = (f"{RULES}/test_questionnaires.py", f"{CORPUS}/wholes.py")
 _ANSWERS = (f"{RULES}/test_responses.py", f"{CORPUS}/wholes.py")
-_TYPES = (f"{RULES}/test_datatypes.py", f"{CORPUS}/mutations.py")
-_EXTENSIONS = (f"{RULES}/test_extensions.py", f"{CORPUS}/mutations.py")
+_TYPES = (f"{RULES}/test_datatypes.py", f"{CORPUS}/values.py")
+_EXTENSIONS = (f"{RULES}/test_extensions.py", f"{CORPUS}/values.py")
 _SLICES = (f"{RULES}/test_slices.py", f"{CORPUS}/profiled.py")
 
 GROUPS: dict[str, tuple[Rule, ...]] = {
@@ -165,7 +165,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         Rule(
             "Language tags",
             ("language-malformed", "language-disagrees"),
-            (*_TYPES, f"{CORPUS}/mutations.py"),
+            _TYPES,
             "well-formed after BCP 47; whether a subtag is registered is not looked up",
         ),
     ),
@@ -175,6 +175,12 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
             ("reference-target-type", "canonical-target-type"),
             _REFERENCES,
             "as the element or the target profile has it",
+        ),
+        Rule(
+            "Target profiles",
+            ("reference-target-profile",),
+            (f"{RULES}/test_targets.py",),
+            "of contained resources and entries; of others where references must exist",
         ),
         Rule(
             "What a reference says of itself",

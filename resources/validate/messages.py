@@ -100,6 +100,9 @@ MESSAGES: dict[str, Message] = {
         "business-rule", "The profile {profile} is abstract: a resource should name one derived from it"
     ),
     "type-profile-none": _error("structure", "The value conforms to none of the profiles {profiles}"),
+    "reference-target-profile": _error(
+        "structure", "{reference} conforms to none of the profiles allowed here: {profiles}"
+    ),
     "must-support-absent": _information(
         "informational", "{element}, which the profile {profile} marks as must-support, is not there"
     ),

@@ -12,7 +12,7 @@ from resources.definitions import Element, TypeDef, definitions
 from resources.fhirpath.model import is_type, kind_of
 from resources.profiles.nodes import Node, Structure
 from resources.validate.elements import is_primitive
-from resources.validate.rules.hooked import binding_check, reference_check
+from resources.validate.rules.hooked import binding_check, reference_check, target_check
 from resources.validate.rules.invariants import Check, invariants
 from resources.validate.rules.items import Item, Members
 from resources.validate.rules.run import MAX_INSIDE, Frame, Json, Run
@@ -93,6 +93,8 @@ def _checks(node: Node, code: str) -> Iterable[Check]:
         each.targets or each.aggregation or each.versioning for each in node.types
     ):
         yield reference_check(node, code)
+    if code == "Reference" and (targets := target_check(node)):
+        yield targets
     if profiles := type_profiles(node, code):
         yield profiles
 

@@ -363,3 +363,19 @@ def test_a_slice_that_must_be_supported_is_missed_only_when_asked_for() -> None:
     assert [(each.id, each.severity) for each in found if each.id == "must-support-slice"] == [
         ("must-support-slice", "information")
     ]
+
+
+def test_a_slice_that_must_be_supported_is_told_on_request_where_it_is_absent() -> None:
+    strict = profile(
+        "p",
+        "Observation",
+        sliced("pattern", "code"),
+        piece("a", mustSupport=True),
+        inside("a", "code", patternCodeableConcept=coded("a")),
+    )
+    asked = Options(profiles=(MINE + "p",), must_support=True)
+    found = told(observation(component=[component("b")]), strict, options=asked)
+    assert ("must-support-slice", "Observation.component") in pairs(found)
+    assert {each.severity for each in found} == {"information"}
+    found = told(observation(component=[component("a")]), strict, options=asked)
+    assert "must-support-slice" not in [each.id for each in found]
