@@ -61,15 +61,18 @@ class Invariant:
             self.problem = error.issues[0].text
 
 
-def is_proved(constraint: Constraint) -> bool:
-    """Whether an invariant need not be evaluated: R4's own that are proved elsewhere, and such without expression."""
-    ours = not constraint.source or constraint.source.startswith(_R4)
+def is_proved(constraint: Constraint, base: bool) -> bool:
+    """Whether an invariant need not be evaluated: such without expression, and R4's own that are proved elsewhere.
+
+    Shape:  `base`: it stands in the tree of an R4 type; in a profile's, only its source says that it is R4's
+    """
+    ours = base or constraint.source.startswith(_R4)
     return not constraint.expression or (ours and constraint.key in PROVED)
 
 
-def invariants(constraints: Iterable[Constraint], code: str) -> Check | None:
+def invariants(constraints: Iterable[Constraint], code: str, base: bool = False) -> Check | None:
     """Return the check of the constraints of an element of type `code`; None where there is nothing to evaluate."""
-    found = tuple(Invariant(each) for each in constraints if not is_proved(each))
+    found = tuple(Invariant(each) for each in constraints if not is_proved(each, base))
     if not found:
         return None
     kind = kind_of(code)

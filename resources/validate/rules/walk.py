@@ -36,7 +36,7 @@ class Plan:
     def __init__(self, holder: str) -> None:
         typedef = definitions().type(holder)
         node = _node_of(holder)
-        own = invariants(node.constraints, holder) if "." not in holder else None
+        own = invariants(node.constraints, holder, base=True) if "." not in holder else None
         said = parts.BY_TYPE.get(holder)
         self.checks: tuple[Check, ...] = tuple(
             each for each in (own, _of_type(said) if said else None) if each is not None
@@ -240,7 +240,7 @@ def _checks(node: Node, element: Element, code: str) -> list[Check]:
     """Return the rules of the values of an element; `code` is their type, or the path of a backbone element."""
     found: list[Check] = []
     holder = element.type_name or code
-    if own := invariants(_constraints(node, element), holder):
+    if own := invariants(_constraints(node, element), holder, base=True):
         found.append(own)
     found += value_checks(node, holder)
     if node.binding is not None and not _is_proved(element, code):
