@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,9 @@ from fhir_server.conformance import profiles
 from fhir_server.conformance.kept import OWN, Kept, Profile
 from fhir_server.search import plan
 from fhir_server.search.context import Context
-from fhir_server.storage import read
+from fhir_server.search.run import COLUMNS
+from fhir_server.storage.binary import Int2s, Texts
+from fhir_server.storage.rows import Row, type_number
 from resources.codec.json import parse_json
 from resources.profiles.nodes import Structure
 from resources.references import Reference, parse_reference
@@ -23,6 +26,8 @@ Json = dict[str, Any]
 Key = tuple[str, str]
 
 QUESTIONNAIRE = "Questionnaire"
+LARGE = 256 * 1024
+"""Bytes of targets from which on they are read beside the event loop."""
 
 
 class ServerAsks:
@@ -150,11 +155,20 @@ def _canonical(parsed: Reference) -> bool:
     return bool(parsed.url) and (parsed.type == QUESTIONNAIRE or (parsed.absolute and parsed.type is None))
 
 
+_VISIBLE = f"""
+SELECT {COLUMNS} FROM unnest(%s, %s) AS k(type, id) JOIN resource r ON r.type = k.type AND r.id = k.id WHERE r.live"""
+
+
 async def _visible(conn: AsyncConnection[Any], keys: set[Key]) -> dict[Key, Json]:
     """Return the resources of (type, id) keys that are there and that the caller may see."""
-    rows = await read.several(conn, sorted(keys))
-    return {
-        key: parse_json(row.json())
-        for key, row in rows.items()
-        if row.live and not plan.visible(row.type_name, "r")
-    }
+    seen = plan.visible("", "r")
+    columns = Int2s([type_number(name) for name, _ in keys]), Texts([id_ for _, id_ in keys])
+    cursor = await conn.execute(_VISIBLE + (f" AND {seen}" if seen else ""), columns, binary=True)
+    rows = [Row(*found) for found in await cursor.fetchall()]
+    if sum(len(row.tail or b"") for row in rows) > LARGE:
+        return await asyncio.to_thread(_parsed, rows)
+    return _parsed(rows)
+
+
+def _parsed(rows: Sequence[Row]) -> dict[Key, Json]:
+    return {(row.type_name, row.id): parse_json(row.json()) for row in rows}

@@ -7,7 +7,7 @@ R4's own definitions never change, so that they are kept apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -40,9 +40,13 @@ class Profile:
     trouble: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """What is remembered of one state of profiles and one of terminology."""
+    """What is remembered of one state of profiles and one of terminology.
+
+    A state that has ended gets caches of its own instead of emptied ones: who still fetches what was true then, keeps
+    it with what was true then.
+    """
 
     conformance: tuple[int, str] = (-1, "")
     terminology: tuple[int, str] = (-1, "")
@@ -50,20 +54,20 @@ class Kept:
     resources: Lru[tuple[str, str], tuple[Json | None] | None] = field(default_factory=lambda: Lru(MOST_TEXT))
     verdicts: Lru[Coded, Verdict | None] = field(default_factory=lambda: Lru(MOST_VERDICTS))
 
-    def renew(self, conformance: tuple[int, str], terminology: tuple[int, str]) -> None:
-        """Forget what is of an older state."""
-        if conformance != self.conformance:
-            self.profiles.clear()
-            self.resources.clear()
-            self.conformance = conformance
-        if terminology != self.terminology:
-            self.verdicts.clear()
-            self.terminology = terminology
+    def at(self, conformance: tuple[int, str], terminology: tuple[int, str]) -> Kept:
+        """Return what is remembered of other states: of what has not changed, the same."""
+        found = Kept(conformance, terminology)
+        if conformance == self.conformance:
+            found = replace(found, profiles=self.profiles, resources=self.resources)
+        if terminology == self.terminology:
+            found = replace(found, verdicts=self.verdicts)
+        return found
 
 
 OWN: Lru[str, Profile | None] = Lru(MOST_NODES)
 """R4's own definitions, compiled."""
 
+NOTHING = Kept()
 _KEPT: WeakKeyDictionary[Store, Kept] = WeakKeyDictionary()
 _EPOCHS = "SELECT name, value FROM epoch WHERE name IN ('conformance', 'terminology')"
 
@@ -76,8 +80,9 @@ async def kept(session: Session) -> Kept:
     terminology = epochs.get("terminology", 0), _seen("ValueSet", "CodeSystem")
     if session.conn is not None:
         return Kept(conformance, terminology)
-    found = _KEPT.setdefault(session.store, Kept())
-    found.renew(conformance, terminology)
+    found = _KEPT.get(session.store, NOTHING)
+    if (found.conformance, found.terminology) != (conformance, terminology):
+        found = _KEPT[session.store] = found.at(conformance, terminology)
     return found
 
 

@@ -36,10 +36,17 @@ def test_a_new_state_of_terminology_forgets_verdicts_alone() -> None:
     kept = Kept((1, ""), (1, ""))
     kept.profiles.put("http://p.test", Profile(None))
     kept.verdicts.put(Coded("http://v.test", None, "a"), Verdict(True))
-    kept.renew((1, ""), (2, ""))
-    assert (len(kept.profiles), len(kept.verdicts)) == (1, 0)
-    kept.renew((1, "seen differently"), (2, ""))
-    assert len(kept.profiles) == 0
+    later = kept.at((1, ""), (2, ""))
+    assert (len(later.profiles), len(later.verdicts)) == (1, 0)
+    assert len(later.at((1, "seen differently"), (2, "")).profiles) == 0
+
+
+def test_what_was_fetched_before_a_change_is_not_kept_after_it() -> None:
+    before = Kept((1, ""), (1, ""))
+    after = before.at((2, ""), (2, ""))
+    before.profiles.put("http://p.test", Profile(None))
+    before.verdicts.put(Coded("http://v.test", None, "a"), Verdict(True))
+    assert (len(after.profiles), len(after.verdicts)) == (0, 0)
 
 
 def test_resources_of_the_same_bundle_count_before_stored_ones() -> None:
