@@ -66,6 +66,32 @@ async def all_designations(conn: Conn, system: System, ns: Sequence[int]) -> dic
     return found
 
 
+async def all_properties(
+    conn: Conn, system: System, ns: Sequence[int], names: Sequence[str]
+) -> dict[int, list[PropertyValue]]:
+    """Return the properties `names` of concepts of one code system, by place."""
+    cursor = await conn.execute(
+        "SELECT c.n, p.name, p.kind, p.value, p.value_system, p.value_display FROM concept c"
+        " JOIN concept o ON o.system = ANY(%s) AND o.fold = c.fold"
+        " JOIN concept_property p ON (p.system, p.n) = (o.system, o.n)"
+        " WHERE c.system = %s AND c.n = ANY(%s) AND p.name = ANY(%s)",
+        ([system.id, *system.supplements], system.id, list(ns), list(names)),
+    )
+    found: dict[int, list[PropertyValue]] = {}
+    for n, name, kind, *rest in await cursor.fetchall():
+        found.setdefault(n, []).append(PropertyValue(name, cast("PropertyKind", kind), *rest))
+    return found
+
+
+async def edges(conn: Conn, system: System, ns: Sequence[int]) -> list[tuple[int, int]]:
+    """Return (child, parent) of concepts that are directly below others, as places, in order."""
+    cursor = await conn.execute(
+        "SELECT child, parent FROM concept_parent WHERE system = %s AND child = ANY(%s) ORDER BY child, parent",
+        (system.id, list(ns)),
+    )
+    return [(child, parent) for child, parent in await cursor.fetchall()]
+
+
 def _systems(one: Concept) -> list[int]:
     return [one.system.id, *one.system.supplements]
 

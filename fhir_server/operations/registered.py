@@ -10,6 +10,7 @@ from fhir_server.operations import (
     lastn,
     meta,
     reindex,
+    terminology,
     validate,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "lastn",
     "meta",
     "reindex",
+    "terminology",
     "validate",
 ]

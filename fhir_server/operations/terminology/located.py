@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fhir_server.concepts import catalog
+from fhir_server.concepts import catalog, implicit
 from fhir_server.concepts.model import Conn, System
 from fhir_server.concepts.stored import by_canonical
 from fhir_server.exchange import Request
@@ -86,7 +86,7 @@ async def valueset_of(conn: Conn, call: Call, request: Request) -> Json:
 async def valueset(conn: Conn, url: str, version: str = "") -> Json:
     """Return the value set of a url (or url|version); raises FhirError 404 where it is not here."""
     canonical = f"{url}|{version}" if version and "|" not in url else url
-    found = await catalog.valueset(conn, canonical)
+    found = await catalog.valueset(conn, canonical) or await implicit.valueset(conn, url.partition("|")[0])
     if found is None:
         raise not_loaded(f"the value set {canonical} is not loaded here")
     return found
