@@ -8,18 +8,17 @@ Source: https://confluence.hl7.org/display/FHIR/NPM+Package+Specification (all c
 
 from __future__ import annotations
 
-import tarfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from ig.packages.archive import members
 from resources.definitions.structures import published_structure
 from resources.definitions.vocabulary import published
-from resources.outcome import FhirError
 from resources.profiles.build import compiled
 from resources.profiles.nodes import Structure
 from resources.references import parse_reference
@@ -32,9 +31,6 @@ Json = dict[str, Any]
 KINDS = frozenset({"StructureDefinition", "ValueSet", "CodeSystem", "Questionnaire"})
 """What validation asks for by its canonical."""
 
-MAX_MEMBERS = 100_000
-MAX_MEMBER = 64 * 1024 * 1024
-MAX_TOTAL = 2 * 1024 * 1024 * 1024
 _KEPT_STRUCTURES, _KEPT_SYSTEMS, _KEPT_VALUESETS, _KEPT_VERDICTS = 256, 64, 256, 20_000
 
 
@@ -85,7 +81,7 @@ class Offline:
         for resource in resources:
             self._keep(msgspec.json.encode(resource))
         for package in packages:
-            for data in members(package):
+            for _, data in members(package):
                 self._keep(data)
         self._structure = _Kept(self._compiled, _KEPT_STRUCTURES)
         self._system = _Kept(self._read_system, _KEPT_SYSTEMS)
@@ -171,25 +167,3 @@ class Offline:
 
     def _judged(self, question: Coded) -> Verdict:
         return verdict(question, self)
-
-
-def members(package: Path) -> Iterator[bytes]:
-    """Yield each JSON file directly in `package/` of a `.tgz`, nothing unpacked to disk; links are passed over.
-
-    Errors: FhirError 400 for what is no gzipped tar file, or is larger than we read
-    """
-    total = 0
-    try:
-        with tarfile.open(package, "r|gz") as archive:
-            for count, member in enumerate(archive):
-                total += member.size
-                if count >= MAX_MEMBERS or member.size > MAX_MEMBER or total > MAX_TOTAL:
-                    raise FhirError(400, "too-costly", f"{package.name} is larger than a package may be")
-                name = member.name.removeprefix("./")
-                if not member.isfile() or name.count("/") != 1 or not name.startswith("package/"):
-                    continue
-                source = archive.extractfile(member) if name.endswith(".json") else None
-                if source is not None:
-                    yield source.read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as problem:
-        raise FhirError(400, "structure", f"{package.name} is not a package: {problem}") from None

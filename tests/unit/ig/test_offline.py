@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ig.offline import MAX_MEMBER, Offline, members
+from ig.offline import Offline
+from ig.packages.archive import MAX_MEMBER, members
 from resources.outcome import FhirError
 from resources.validate.asks import Coded, Target
 
@@ -101,11 +102,11 @@ def test_what_is_no_package_or_too_large_is_refused(tmp_path: Path, monkeypatch:
     with pytest.raises(FhirError, match="not a package"):
         list(members(broken))
     assert MAX_MEMBER > 1000
-    monkeypatch.setattr("ig.offline.MAX_MEMBER", 10)
+    monkeypatch.setattr("ig.packages.archive.MAX_MEMBER", 10)
     with pytest.raises(FhirError, match="larger"):
         list(members(package(tmp_path, {"package/a.json": VALUESET})))
     monkeypatch.undo()
-    monkeypatch.setattr("ig.offline.MAX_MEMBERS", 1)
+    monkeypatch.setattr("ig.packages.archive.MAX_MEMBERS", 1)
     with pytest.raises(FhirError, match="larger"):
         list(members(package(tmp_path, {"package/a.json": {}, "package/b.json": {}})))
 
