@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fhir_server.concepts import catalog, filters, implicit
+from fhir_server.concepts import catalog, filters, implicit, lookup
 from fhir_server.concepts.leaves import Clause, Gap, Leaf, Listed, negated, within
 from fhir_server.concepts.model import Conn, Json, System, UnknownError
 from terminology.grammars import GRAMMARS
@@ -185,10 +185,21 @@ class _Compiler:
         if "concept" in rule:
             listed = map(_listed, reversed(rule["concept"]))
             leaf.listed = tuple(reversed({leaf.fold(one.code): one for one in listed}.values()))
-            if active and (system is None and url not in GRAMMARS):
-                gaps.append(Gap(url, f"which codes of {url} are active, since it is not loaded"))
+            gaps += await self._doubtful(leaf) if active and url not in GRAMMARS else []
             return [leaf]
         return await self._whole(gaps, leaf, rule)
+
+    async def _doubtful(self, leaf: Leaf) -> list[Gap]:
+        """Return a gap where nobody here knows of a listed code whether it is active."""
+        if leaf.system is None:
+            return [Gap(leaf.url, f"which codes of {leaf.url} are active, since it is not loaded")]
+        codes = [one.code for one in leaf.listed or ()]
+        known = codes if leaf.system.complete else await lookup.concepts(self._conn, leaf.system, codes)
+        missing = [code for code in codes if code not in known]
+        called = leaf.system.called
+        return [
+            Gap(leaf.url, f"whether '{code}' is active, which {called} lacks here") for code in missing[:10]
+        ]
 
     async def _whole(self, gaps: list[Gap], leaf: Leaf, rule: Json) -> list[Leaf]:
         """Return all codes of a system that pass the filters of a rule."""
