@@ -37,7 +37,9 @@ def texts(name: str, kind: str, content: str) -> list[Json]:
 
 def parameters(parts: Iterable[Json]) -> Result:
     """Return the Parameters resource made of `parts`."""
-    return Result(200, dump_json({"resourceType": "Parameters", "parameter": list(parts)}))
+    listed = list(parts)
+    told = {"parameter": listed} if listed else {}
+    return Result(200, dump_json({"resourceType": "Parameters"} | told))
 
 
 def property_value(name: str, one: PropertyValue) -> Json:
