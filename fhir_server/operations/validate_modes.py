@@ -16,6 +16,7 @@ from fhir_server.routing import Route
 from fhir_server.search import custom, plan
 from fhir_server.storage import read
 from fhir_server.storage.rows import Row, type_name
+from resources.definitions import definitions
 from resources.outcome import FhirError, Issue
 from resources.validate.gate import accepts
 from resources.validate.messages import issue
@@ -36,6 +37,8 @@ async def acceptable(
 ) -> list[Issue]:
     """Return what stands against a create or an update beside the content itself."""
     kind = str(resource.get("resourceType"))
+    if not definitions().is_resource(kind):
+        return []  # that is told already
     await custom.before_writing(session, (kind,))
     issues = _custom(resource)
     if mode == "create":

@@ -219,6 +219,7 @@ async def test_create_refuses_what_the_server_would_refuse(client: httpx.AsyncCl
         {"resourceType": "Bundle", "entry": [{"resource": 1}, 2]},
         {"resourceType": "Nothing"},
         {"resourceType": []},
+        {"resourceType": {}, "id": "a"},
     ],
 )
 async def test_whatever_is_broken_is_told_and_never_breaks_us(
