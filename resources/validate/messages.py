@@ -213,7 +213,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "response-questionnaire-unknown": _warning(
         "not-found",
-        "The Questionnaire {canonical} is not known here: the answers were not checked against it",
+        "The Questionnaire {canonical} is not known here, or not valid itself: the answers were not checked against it",
     ),
     "response-linkid-unknown": _error("structure", "The Questionnaire has no item {linkid}"),
     "response-linkid-misplaced": _error("structure", "The item {linkid} does not belong here, but {place}"),

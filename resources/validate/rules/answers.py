@@ -13,7 +13,7 @@ from resources.outcome import STRUCTURE
 from resources.validate.asks import PENDING, Coded
 from resources.validate.rules.enabling import equal
 from resources.validate.rules.hooks import Run
-from resources.validate.rules.questionnaires import answers_of, value_of
+from resources.validate.rules.questionnaires import answers_of, shaped, value_of
 
 Json = dict[str, Any]
 _ORDERED = frozenset({"Decimal", "Integer", "Date", "DateTime", "Time"})
@@ -24,7 +24,7 @@ def check_answer(run: Run, questionnaire: Json, asked: Json, answer: Json, path:
     name, where = asked.get("linkId", ""), f"{path}.value"
     kind, value = value_of(answer)
     allowed = answers_of(asked)
-    if not kind or allowed is None:
+    if not shaped(kind, value) or allowed is None:
         return
     if kind not in allowed:
         wanted = " or ".join(sorted(allowed))

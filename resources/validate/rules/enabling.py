@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from resources.validate.rules.questionnaires import value_of
+from resources.validate.rules.questionnaires import shaped, value_of
 
 Json = dict[str, Any]
 Answers = dict[str, list[Json]]
@@ -74,7 +74,7 @@ def _holds(rule: Json, given: list[Json]) -> bool | None:
 
 
 def _compared(name: str, kind: str, wanted: Any, found_kind: str, found: Any) -> bool | None:
-    if kind != found_kind:
+    if kind != found_kind or not shaped(found_kind, found):
         return None
     if name in ("=", "!="):
         same = equal(kind, wanted, found)

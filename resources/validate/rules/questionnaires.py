@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from resources.validate.primitives import PRIMITIVES, holds
 from resources.validate.rules.hooks import Run
 
 Json = dict[str, Any]
@@ -51,6 +52,12 @@ def value_of(holder: Json, prefix: str = "value") -> tuple[str, Any]:
         if key.startswith(prefix) and len(key) > len(prefix) and key[len(prefix)].isupper():
             return key[len(prefix) :], value
     return "", None
+
+
+def shaped(kind: str, value: Any) -> bool:
+    """Whether a value is one of its type at all, so that it can be looked into."""
+    primitive = PRIMITIVES.get(kind[:1].lower() + kind[1:])
+    return holds(primitive.check, value) if primitive is not None else bool(kind) and type(value) is dict
 
 
 def items(questionnaire: Json, path: str) -> Iterator[tuple[Json, str]]:

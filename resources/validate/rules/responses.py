@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from resources.validate.asks import PENDING, Target
+from resources.validate.gate import accepts
 from resources.validate.rules.answers import check_answer
 from resources.validate.rules.enabling import Answers, answers, enabled
 from resources.validate.rules.hooks import Run
@@ -27,7 +28,7 @@ def check(run: Run, response: Json, path: str, scope: Scope) -> None:
     found = _questionnaire(run, canonical, scope)
     if found is PENDING:
         return
-    if not isinstance(found, dict) or found.get("resourceType") != "Questionnaire":
+    if not isinstance(found, dict) or found.get("resourceType") != "Questionnaire" or not accepts(found):
         run.say("response-questionnaire-unknown", f"{path}.questionnaire", canonical=canonical)
         return
     _Checker(run, found, response).items(found, response, path, ())

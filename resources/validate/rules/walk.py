@@ -106,7 +106,7 @@ def enter(run: Run, resource: Json, path: str, outer: Frame | None, contained: b
     walk(run, frame, plan_of(frame.type), resource, path)
     try:
         parts.resource(run, resource, path, frame.scope)
-    except (TypeError, AttributeError, LookupError):
+    except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError):
         if not run.broken:
             raise
     if run.options.claims:
@@ -194,6 +194,8 @@ def _resource_step(element: Element) -> Step:
 
     def step(run: Run, frame: Frame, value: Any, holder: Json, path: str) -> None:
         path = f"{path}.{name}"
+        if run.broken and path in run.broken:
+            return
         if type(value) is list:
             for index, each in enumerate(value):
                 one(run, frame, each, f"{path}[{index}]", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from resources.outcome import STRUCTURE
@@ -111,7 +112,7 @@ def answers() -> Iterator[Mutation]:
     yield _broken(lambda i: _answer(i[0]["item"][1], valueInteger=-1), "response-out-of-range", age)
     yield _broken(lambda i: _answer(i[0]["item"][1], valueInteger=151), "response-out-of-range", age)
     yield _broken(
-        lambda i: i[0]["item"][2].update(answer=[{"valueDecimal": 61.25}]),
+        lambda i: i[0]["item"][2].update(answer=[{"valueDecimal": Decimal("61.25")}]),
         "response-decimals",
         f"{person}.item[2].answer[0].value",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -26,7 +27,12 @@ def given(name: str, *answers: dict[str, Any], **more: Any) -> dict[str, Any]:
 def said(
     asked: list[Any], items: list[Any], status: str = "completed", **options: Any
 ) -> list[tuple[str, str]]:
-    questionnaire = {"resourceType": "Questionnaire", "item": asked, **options.pop("questionnaire", {})}
+    questionnaire = {
+        "resourceType": "Questionnaire",
+        "status": "active",
+        "item": asked,
+        **options.pop("questionnaire", {}),
+    }
     response = {"resourceType": TOP, "status": status, "questionnaire": URL, "item": items}
     stage = Stage(targets={URL: Target("Questionnaire", questionnaire)}, **options)
     check(stage, response, TOP, scope_of(response))
@@ -41,13 +47,21 @@ def test_a_response_names_a_questionnaire_that_is_known() -> None:
         stage = Stage()
         check(stage, response, TOP, scope_of(response))
         assert [one for one, _ in stage.said] == [message]
+    broken = Stage(targets={URL: Target("Questionnaire", {"resourceType": "Questionnaire", "item": "x"})})
+    check(broken, {"resourceType": TOP, "questionnaire": URL}, TOP, scope_of({"resourceType": TOP}))
+    assert [one for one, _ in broken.said] == ["response-questionnaire-unknown"]
     waiting = Stage(pending=True)
     check(waiting, {"resourceType": TOP, "questionnaire": URL}, TOP, scope_of({"resourceType": TOP}))
     assert waiting.issues == []
 
 
 def test_a_contained_questionnaire_counts() -> None:
-    inner = {"resourceType": "Questionnaire", "id": "q", "item": [ask("a", required=True)]}
+    inner = {
+        "resourceType": "Questionnaire",
+        "status": "active",
+        "id": "q",
+        "item": [ask("a", required=True)],
+    }
     response = {"resourceType": TOP, "status": "completed", "questionnaire": "#q", "contained": [inner]}
     stage = Stage()
     check(stage, response, TOP, scope_of(response))
@@ -146,7 +160,7 @@ def test_a_choice_is_of_the_value_set(verdict: Verdict, messages: list[str]) -> 
 
 def test_a_contained_value_set_is_looked_into() -> None:
     include = [{"system": "http://s.org", "concept": [{"code": "a"}]}]
-    inner = {"resourceType": "ValueSet", "id": "vs", "compose": {"include": include}}
+    inner = {"resourceType": "ValueSet", "status": "active", "id": "vs", "compose": {"include": include}}
     asked = [ask("a", "choice", answerValueSet="#vs")]
     more: dict[str, Any] = {"questionnaire": {"contained": [inner]}}
     for code, messages in (("a", []), ("b", ["response-option"])):
@@ -179,7 +193,7 @@ def limit(name: str, value: dict[str, Any]) -> dict[str, Any]:
         ),
         (
             ask("a", "decimal", **limit("maxDecimalPlaces", {"valueInteger": 1})),
-            {"valueDecimal": "1.25"},
+            {"valueDecimal": Decimal("1.25")},
             "response-decimals",
         ),
         (ask("a", "integer", **limit("maxValue", {"valueInteger": 5})), {"valueInteger": 5}, ""),
