@@ -23,6 +23,7 @@ COMMANDS = {
     "definitions": "small",
     "fhirpath": "fhirpath",
     "validate": "validate",
+    "ig": "ig",
     "version": "small",
 }
 """Command → its module in `fhir_server.commands`; only the one that runs is imported (the server takes a second)."""
@@ -39,10 +40,11 @@ class Commands(TyperGroup):
         """Return the command, None where there is none."""
         if cmd_name not in COMMANDS:
             return None
+        found = getattr(import_module(f"fhir_server.commands.{COMMANDS[cmd_name]}"), cmd_name)
+        if isinstance(found, typer.Typer):  # a command with commands of its own
+            return typer.main.get_command(found)
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        single.command(cmd_name)(
-            getattr(import_module(f"fhir_server.commands.{COMMANDS[cmd_name]}"), cmd_name)
-        )
+        single.command(cmd_name)(found)
         return typer.main.get_command(single)
 
 

@@ -218,6 +218,15 @@ class Settings(BaseSettings):
     )
 
     # Demo and logs
+    package_folder: Path | None = Field(
+        default=None,
+        description="Folder with FHIR packages (`.tgz`) that `healthbuddy ig install` takes from.",
+    )
+    package_registry: str = Field(
+        default="",
+        description="Address of a FHIR package registry that `healthbuddy ig install` may fetch from. "
+        "Empty: nothing is fetched.",
+    )
     demo_patients: int = Field(
         default=50,
         ge=0,

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.progress import (
     BarColumn,
@@ -25,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from fhir_server.commands.lent import lent_server
 from fhir_server.commands.terminal import err, fail, say
 from fhir_server.demo import generate
 from fhir_server.loader.files import discover
@@ -59,7 +55,7 @@ def load(
             "There is no .json, .ndjson or .xml file (nor .gz of one) in " + ", ".join(map(str, paths))
         )
     total = sum(path.stat().st_size for stage in stages for path in stage)
-    with _server(settings, base) as url:
+    with lent_server(settings, base) as url:
         name = _state(settings, base, (str(path.resolve()) for path in paths))
         chosen = report or name.with_suffix(".refused.ndjson")
         _load(url, [pieces(stage) for stage in stages], total, State(name, anew=anew), parallel, chosen)
@@ -83,7 +79,7 @@ def demo(
         say(f"{patients} patients written to {out}")
         return
     settings = Settings()
-    with _server(settings, base) as url:
+    with lent_server(settings, base) as url:
         name = _state(settings, base, ("demo", str(patients), str(seed)))
         stream = (
             Piece(dump_json(bundle), (f"demo bundle {number}",), len(bundle["entry"]), 1)
@@ -171,43 +167,3 @@ def _bar(_total: int) -> Progress:
         TextColumn("{task.percentage:.0f}%"),
     )
     return Progress(*columns, _Rate(), TimeElapsedColumn(), console=err, refresh_per_second=4)
-
-
-@contextlib.contextmanager
-def _server(settings: Settings, base: str | None) -> Iterator[str]:
-    """Lend the base of a server that answers: `base`, the local one, or one started for as long as this lasts."""
-    url = base or f"http://{settings.host}:{settings.port}/fhir"
-    if _answers(url):
-        yield url
-        return
-    if base is not None:
-        raise fail(f"No FHIR server answers at {base}")
-    say("No server is running: starting one for this load …")
-    read, write = os.pipe()
-    command = (
-        sys.executable,
-        "-m",
-        "fhir_server.cli",
-        "serve",
-        "--port=0",
-        "--no-demo",
-        f"--ready-fd={write}",
-    )
-    process = subprocess.Popen(command, pass_fds=(write,), start_new_session=True)
-    os.close(write)
-    try:
-        with os.fdopen(read) as ready:
-            started = ready.readline().strip()
-        if not started:
-            raise fail("The server could not be started; its messages are above")
-        yield started
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url.rstrip('/')}/metadata", params={"_summary": "true"}, timeout=10).is_success
-    except httpx.HTTPError:
-        return False

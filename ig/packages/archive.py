@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ig.packages.manifest import Manifest, manifest
+from resources.codec.json import parse_json
 from resources.outcome import FhirError
 
 Json = dict[str, Any]
@@ -69,7 +68,7 @@ def resources(package: Path, folder: str = CONTENT) -> Iterator[Json]:
 
 def _json(package: Path, name: str, content: bytes) -> Json:
     try:
-        found: Any = msgspec.json.decode(content)
-    except msgspec.DecodeError as problem:
-        raise FhirError(400, "structure", f"{package.name}: {name} is no JSON: {problem}") from None
+        found: Any = parse_json(content)
+    except FhirError as problem:
+        raise FhirError(400, "structure", f"{package.name}: {name}: {problem.issues[0].text}") from None
     return found if isinstance(found, dict) else {}

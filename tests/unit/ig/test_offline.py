@@ -84,7 +84,7 @@ def test_only_plain_files_of_the_package_are_read(tmp_path: Path) -> None:
             "package/e.txt": b"e",
         },
     )
-    assert [json.loads(data) for data in members(path)] == [{"a": 1}]
+    assert [json.loads(data) for _, data in members(path)] == [{"a": 1}]
 
 
 def test_a_link_in_a_package_is_passed_over(tmp_path: Path) -> None:
