@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from fhir_server import background
 from fhir_server.changes.ids import new_id
+from fhir_server.concepts import searching
 from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.operations import lookup
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> App:
     """Return the ASGI app; its lifespan opens and closes the storage."""
     fhirpath.register(canonical=ucum.canonical, html_problem=div_problem)
     lookup.connect()
+    searching.connect()
     app = App(
         title=NAME, version=VERSION, description=ABOUT, lifespan=_lifespan, docs_url=None, redoc_url=None
     )

@@ -86,6 +86,7 @@ class _Compiler:
         self._versions = versions
         self._open: list[str] = []
         self._done: dict[str, Compiled] = {}
+        self._found: dict[str, Json | None] = {}
 
     async def valueset(self, json: Json, called: str) -> Compiled:
         if called in self._done:
@@ -94,8 +95,8 @@ class _Compiler:
         if called in self._open:
             result.included.append(Gap(None, f"ValueSet {called} refers to itself"))
             return result
-        if len(self._open) == DEEPEST or len(self._done) == MOST_VALUESETS:
-            text = f"ValueSet {called} is one of more than {MOST_VALUESETS}, or {DEEPEST} deep, within others"
+        if len(self._open) == DEEPEST:
+            text = f"ValueSet {called} is the {DEEPEST + 1}th in a row of value sets within others"
             result.included.append(Gap(None, text))
             return result
         self._open.append(called)
@@ -156,7 +157,15 @@ class _Compiler:
         canonical = (
             f"{base}|{wanted}" if (wanted := version or self._versions.valuesets.get(base, "")) else base
         )
-        json = await catalog.valueset(self._conn, canonical) or await implicit.valueset(self._conn, base)
+        if canonical not in self._found and len(self._found) == MOST_VALUESETS:
+            text = f"ValueSet {self._open[0]} is made of more than {MOST_VALUESETS} others"
+            if not any(gap.reason == text for gap in gaps):
+                gaps.insert(0, Gap(None, text))
+            return Compiled(canonical)
+        if canonical not in self._found:
+            found_json = await catalog.valueset(self._conn, canonical)
+            self._found[canonical] = found_json or await implicit.valueset(self._conn, base)
+        json = self._found[canonical]
         if json is None:
             gaps.append(Gap(url, f"the value set {canonical} is not here"))
             return Compiled(canonical)

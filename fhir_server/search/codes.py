@@ -1,4 +1,4 @@
-"""What a search asks of terminology, found before the search is read: the seam for a terminology service.
+"""What a search asks of terminology, found before the search is read; `library.register` says who answers.
 
 Reading a search never waits. Where it needs the codes of a value set, or the codes above or below one, and they are
 not at hand, it stops; they are looked up, and it is read again: so a modifier works wherever a criterion can stand.
@@ -38,7 +38,8 @@ class _NeededError(Exception):
 async def understood(session: Session, read: Callable[[], Awaitable[T]]) -> T:
     """Return what `read` returns, run again until everything that it asks of terminology has been looked up.
 
-    Errors: 400 too-costly where that is more than a hundred value sets; what `read` raises
+    Errors: 400 too-costly where that is more than a hundred value sets; 503 where codes cannot be told just now; what
+            `read` raises
     """
     held = Answers()
     mark = _HELD.set(held)
@@ -51,9 +52,12 @@ async def understood(session: Session, read: Callable[[], Awaitable[T]]) -> T:
                     text = f"One search may name at most {MOST_ASKED} value sets, hierarchies of codes and lists of ids"
                     raise FhirError(400, "too-costly", text) from None
                 about_ids = needed.key[0] == homonyms.IDS
-                held.known[needed.key] = await (
+                found = await (
                     homonyms.answer(session, needed.key) if about_ids else answer(session, held, needed.key)
                 )
+                if isinstance(found, FhirError) and found.status >= 500:
+                    raise found from None
+                held.known[needed.key] = found
     finally:
         _HELD.reset(mark)
 

@@ -19,11 +19,13 @@ Hashes = tuple[tuple[int, ...], tuple[int, ...]]
 class CodeSet:
     """Codes as (system, code), and their hashes as far as searches have asked for them.
 
-    Shape:  `hashes` by (type, parameter, number of the parameter's part)
+    Shape:  `hashes` by (type, parameter, number of the parameter's part); `passing`: these are the codes that
+            resources use now, another one may be used at the next search
     """
 
     codes: frozenset[tuple[str, str]]
     hashes: dict[tuple[str, str, int], Hashes] = field(default_factory=dict)
+    passing: bool = False
 
     @cached_property
     def systems(self) -> Mapping[str, frozenset[str]]:
@@ -44,9 +46,13 @@ class CodeSet:
         return frozenset(code for _, code in self.codes)
 
     @classmethod
-    def of(cls, codes: Iterable[tuple[str, str]]) -> CodeSet:
+    def of(cls, codes: Iterable[tuple[str, str]], *, passing: bool = False) -> CodeSet:
         """Return a set of codes."""
-        return cls(frozenset(codes))
+        return cls(frozenset(codes), passing=passing)
+
+
+class PassingError(FhirError):
+    """Why the codes cannot be told now; at the next search they may be."""
 
 
 Answer = CodeSet | FhirError

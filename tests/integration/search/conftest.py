@@ -11,6 +11,7 @@ import pytest
 
 from fhir_server.changes import single
 from fhir_server.changes.prepare import prepare
+from fhir_server.concepts import searching
 from fhir_server.exchange import Server, Session
 from fhir_server.search.bundle import searchset
 from fhir_server.search.context import configure
@@ -94,6 +95,7 @@ async def world(database_url: str, request: pytest.FixtureRequest) -> AsyncItera
 
 
 async def _open(url: str) -> Store:
+    searching.connect()
     store = await Store.open(url, pool_size=3)
     configure(token_key=store.keys["token-hash"], cursor_key=store.keys["cursor-signature"], bases=(BASE,))
     return store

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from fhir_server.concepts import catalog, stored
 from fhir_server.exchange import Session
-from fhir_server.search import library
 from fhir_server.search.context import Context
 from fhir_server.search.match import match_ids
 from fhir_server.storage.rows import tail
@@ -193,10 +193,10 @@ async def test_the_codes_of_a_set_are_merged_by_date_over_pages(world: Asker) ->
         ("code:in=ValueSet/absent", ["ValueSet/absent"]),
         ("code:in=two", ["url"]),
         (f"code:in={VS}/versioned|9.9", ["versioned|9.9"]),
-        (f"code:in={VS}/all-loinc", [f"CodeSystem {LOINC} is unknown"]),
+        (f"code:in={VS}/all-loinc", [f"the code system {LOINC} is not loaded"]),
         (
             f"code:in={VS}/needs-much",
-            [f"CodeSystem {LOINC} is unknown", f"ValueSet {VS}/absent is unknown", "fragment"],
+            [f"{LOINC} is not loaded", f"the value set {VS}/absent is not here", "fragment"],
         ),
         (f"code:in={VS}/loop", ["refers to itself"]),
         (f"code:in={VS}/all-loinc,{VS}/two", ["cannot be listed completely"]),
@@ -255,11 +255,11 @@ async def test_a_transaction_searches_by_what_it_has_written_itself(ask: Asker) 
     assert [id_ for _, id_ in await match_ids(ask.session, "Observation", pairs)] == ["o1"]
 
 
-async def test_more_codes_than_the_setting_allows_are_refused(
+async def test_more_codes_in_use_than_the_setting_allows_are_refused(
     world: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Context, "codes_max", 1)
-    for query in (f"code:in=ValueSet/two&_id={'x' * 3}", f"code:below={KIN}|pet,{KIN}|dog"):
+    for query in (f"code:in=ValueSet/two&_id={'x' * 3}", f"code:below={KIN}|animal"):
         with pytest.raises(FhirError) as refused:
             await world.ids(f"Observation?{query}&_tag=unkept")
         assert refused.value.issues[0].code == "too-costly"
@@ -281,7 +281,8 @@ async def test_value_sets_of_very_many_others_are_refused(ask: Asker) -> None:
 async def test_large_code_systems_are_read_beside_the_event_loop(
     ask: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "LARGE", 10)
+    monkeypatch.setattr(catalog, "LARGE", 10)
+    monkeypatch.setattr(stored, "LARGE", 10)
     await ask.put(code_system("kin", concept("cat", concept("lion"))), value_set("kin", {"system": KIN}))
     await ask.put(seen("o1", KIN, "lion"))
     assert await ask.ids(f"Observation?code:in={VS}/kin") == ["o1"]
@@ -308,3 +309,66 @@ async def test_two_thousand_codes_are_searched(ask: Asker) -> None:
     assert (
         len(await ask.ids(f"Observation?component-code:not-in={VS}/many&code:in={VS}/many&_count=50")) == 30
     )
+
+
+async def test_of_a_large_value_set_those_codes_are_searched_that_are_in_use(
+    ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Context, "codes_max", 3)
+    await ask.put(
+        code_system("kin", *(concept(f"k{number}", concept(f"k{number}-1")) for number in range(50))),
+        value_set("kin", {"system": KIN}),
+        value_set("genders", {"system": "http://hl7.org/fhir/administrative-gender"}, {"system": KIN}),
+        patient("p1", "A", gender="female"),
+        seen("o1", KIN, "k7"),
+        seen("o2", KIN, "k7-1"),
+        seen("o3", KIN, "none"),
+        seen("o4", LOINC, "k7"),
+    )
+    assert sorted(await ask.ids(f"Observation?code:in={VS}/kin")) == ["o1", "o2"]
+    assert sorted(await ask.ids(f"Observation?code:not-in={VS}/kin")) == ["o3", "o4"]
+    await ask.put(seen("o5", KIN, "k8-1"))
+    assert sorted(await ask.ids(f"Observation?code:in={VS}/kin")) == ["o1", "o2", "o5"]
+    monkeypatch.setattr(Context, "codes_max", 7)  # the codes in use and those of the element's own binding
+    assert await ask.ids(f"Patient?gender:in={VS}/genders") == ["p1"]
+    assert await ask.ids(f"Patient?gender:not-in={VS}/genders") == []
+
+
+async def test_value_sets_of_all_codes_that_rules_allow_are_searched(ask: Asker) -> None:
+    await ask.put(
+        value_set("units", {"system": "http://unitsofmeasure.org"}),
+        value_set("media", {"system": "urn:ietf:bcp:13"}),
+        seen("o1", "http://unitsofmeasure.org", "mg/dL"),
+        seen("o2", "http://unitsofmeasure.org", "spoonful"),
+        {
+            "resourceType": "DocumentReference",
+            "id": "d1",
+            "status": "current",
+            "content": [{"attachment": {"contentType": "text/plain"}}],
+        },
+        {
+            "resourceType": "DocumentReference",
+            "id": "d2",
+            "status": "current",
+            "content": [{"attachment": {"contentType": "nothing"}}],
+        },
+    )
+    assert await ask.ids(f"Observation?code:in={VS}/units") == ["o1"]
+    assert await ask.ids(f"Observation?code:not-in={VS}/units") == ["o2"]
+    assert await ask.ids(f"DocumentReference?contenttype:in={VS}/media") == ["d1"]
+
+
+async def test_large_value_sets_wait_for_the_dictionary_after_an_upgrade(
+    ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Context, "codes_max", 1)
+    await ask.put(code_system("kin", concept("a"), concept("b")), value_set("kin", {"system": KIN}))
+    await ask.put(seen("o1", KIN, "a"))
+    async with ask.store.pool.connection() as conn:
+        await conn.execute("INSERT INTO reindex_job (id, why, types) VALUES ('u', 'upgrade', '{}')")
+    with pytest.raises(FhirError) as refused:
+        await ask.ids(f"Observation?code:in={VS}/kin")
+    assert (refused.value.status, refused.value.issues[0].code) == (503, "transient")
+    async with ask.store.pool.connection() as conn:
+        await conn.execute("UPDATE reindex_job SET state = 'done'")
+    assert await ask.ids(f"Observation?code:in={VS}/kin") == ["o1"]
