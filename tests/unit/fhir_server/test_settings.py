@@ -78,3 +78,29 @@ def test_the_password_in_the_database_url_is_not_shown() -> None:
 def test_without_a_number_there_are_at_least_two_workers() -> None:
     assert Settings().worker_count >= 2
     assert Settings(workers=1).worker_count == 1
+
+
+def test_policies_by_type_are_read_from_toml_as_the_page_shows_them(nothing_set: Path) -> None:
+    page = (PAGE.parents[1] / "how-to" / "validate.md").read_text()
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    (nothing_set / "healthbuddy.toml").write_text(example)
+    settings = Settings()
+    found = [settings.policy(name) for name in ("Patient", "Observation", "Provenance")]
+    assert found == ["warn", "reject", "gate"]
+    assert len(settings.validation_profiles["Patient"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("VALIDATION_TYPES", '{"Patent": "reject"}', "Patent"),
+        ("VALIDATION_TYPES", '{"Patient": "refuse"}', "gate"),
+        ("VALIDATION_PROFILES", '{"Patient": ["http://p.test"]}', "whose policy is 'gate'"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(ValidationError, match=said):
+        Settings()
