@@ -14,6 +14,7 @@ from typing import Any
 from fhir_server.exchange import Request, Result, Session, only
 from fhir_server.operations import OPERATIONS, Operation
 from fhir_server.operations.published import address
+from fhir_server.operations.terminology import capable
 from fhir_server.search import named, several
 from fhir_server.search.criteria import EXPRESSIONS
 from fhir_server.search.param import Param
@@ -57,6 +58,11 @@ async def capabilities(session: Session, request: Request) -> Result:
     mode = only(request.query, "mode") or "full"
     if mode not in MODES:
         raise FhirError(400, "value", f"mode must be one of {', '.join(MODES)}")
+    if mode == "terminology":
+        async with session.connection() as conn:
+            known = await capable.told(conn)
+        told = {"resourceType": "TerminologyCapabilities", **_head(mode, request.base), **known}
+        return Result(200, dump_json(told), kind="metadata")
     body = await asyncio.to_thread(
         statement,
         mode,
@@ -83,8 +89,6 @@ def statement(
     Shape:  `_epoch` is that of the search parameters, `queries` are the named ones
     """
     known = sorted((OPERATIONS[name] for name in operations), key=lambda operation: operation.name)
-    if mode == "terminology":
-        return dump_json({"resourceType": "TerminologyCapabilities", **_head(mode, base)})
     types = [name for name in definitions().resource_types if mode == "full" or name in NORMATIVE]
     rest: dict[str, Any] = {
         "mode": "server",

@@ -128,7 +128,8 @@ async def _maps(conn: Conn, call: Call, request: Request, one: Asked, wanted: Wa
 
 
 def _answer(found: Found, asked: list[Asked]) -> Result:
-    hints = list(dict.fromkeys(found.hints))
+    comments = [f"{one.coding['code']}: {one.comment}" for one in found.matches if one.coding and one.comment]
+    hints = list(dict.fromkeys([*found.hints, *comments]))
     if not found.matched:
         hints.insert(0, f"No translation of {', '.join(one.called for one in asked)[:500]} is known")
     parts = [value("result", "boolean", found.matched), *texts("message", "string", "; ".join(hints)[:2_000])]
@@ -139,8 +140,7 @@ def _match(one: Match) -> Json:
     parts = [value("equivalence", "code", one.equivalence)]
     parts += [value("concept", "Coding", one.coding)] if one.coding else []
     parts += [_product(product) for product in one.products]
-    parts += texts("source", "uri", one.source)
-    return group("match", [*parts, *texts("comment", "string", one.comment)])
+    return group("match", [*parts, *texts("source", "uri", one.source)])
 
 
 def _product(product: Json) -> Json:
