@@ -75,6 +75,14 @@ async def test_xml_is_answered_with_places_in_the_xml(client: httpx.AsyncClient)
     assert text.decode().split("\n")[line - 1][column - 1 :].startswith("<gender")
 
 
+async def test_parameters_in_xml_are_answered_with_places_in_the_xml(client: httpx.AsyncClient) -> None:
+    text = dump_xml(call(patient(gender="x"), mode="create"), pretty=True)
+    (one,) = await issues(client, "Patient/$validate", text, headers={"Content-Type": XML})
+    line, column = place(one)
+    assert text.decode().split("\n")[line - 1][column - 1 :].startswith("<gender")
+    assert one["expression"] == ["Patient.gender"]
+
+
 @pytest.mark.parametrize(
     ("media", "text", "line"),
     [

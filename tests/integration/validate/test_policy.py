@@ -73,6 +73,10 @@ async def test_what_does_not_conform_is_rejected_however_it_is_written(database_
         for answer in answers:
             assert answer.status_code == 422, answer.request.method + str(answer.request.url)
             assert errors(answer.json()["issue"])
+        known = {"If-None-Exist": "_id=r1"}
+        assert (
+            await client.post("Patient", json=wrong, headers=known)
+        ).status_code == 200  # nothing is written
         batch = await client.post("", json=bundle(entry(wrong), entry(patient(**RIGHT)), kind="batch"))
         statuses = [one["response"]["status"][:3] for one in batch.json()["entry"]]
         assert statuses == ["422", "201"]
