@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from fhir_server.concepts import expressions
 from fhir_server.concepts.leaves import Clause
-from fhir_server.concepts.model import Conn, Json, System, UnknownError
+from fhir_server.concepts.model import Conn, Json, System
 
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
@@ -71,11 +72,13 @@ async def _all_of(conn: Conn, url: str) -> Json | None:
 async def clause(conn: Conn, system: System, json: Json) -> Clause | None:
     """Return the condition of a filter that only SNOMED CT has: expressions, and membership of a reference set.
 
-    Errors: UnknownError where the expression cannot be told
+    Errors: FhirError 400 for what is no expression, UnknownError where it names a concept that is not there
     """
     if system.url != SNOMED:
         return None
     name, operator, value = json.get("property"), json.get("op"), json.get("value", "")
     if name in ("constraint", "expression") and operator == "=":
-        raise UnknownError(f"the expression '{value[:100]}' of {system.called}")
+        return await expressions.clause(conn, system, value)
+    if name == "concept" and operator == "in":
+        return await expressions.members(conn, system, value)
     return None
