@@ -16,7 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from fhir_server.commands.lent import lent_server
 from fhir_server.commands.terminal import err, fail, out, say
@@ -27,7 +27,7 @@ from fhir_server.packages.sources import Registry, in_folder
 from fhir_server.settings import Settings
 from ig import guide
 from ig.packages.archive import read_manifest
-from ig.packages.manifest import Manifest, asked, best, manifest
+from ig.packages.manifest import CORE, Manifest, asked, best, manifest, satisfies
 from ig.packages.resolve import Find, Plan, plan
 from resources.outcome import FhirError
 
@@ -79,7 +79,7 @@ def listed(base: Base = None) -> None:
     """List the installed packages."""
     settings = Settings()
     with _told(), lent_server(settings, base) as url, _client(url) as client:
-        table = Table("package", "title", "canonical")
+        table = Table(Column("package", no_wrap=True), "title", Column("canonical", no_wrap=True))
         for label, guides in sorted(installing.installed(client).items()):
             first = guides[0]
             table.add_row(label, first.get("title") or first.get("name", ""), first.get("url", ""))
@@ -127,11 +127,25 @@ def _find(settings: Settings, folder: Path | None) -> Find:
     if chosen is not None and not chosen.is_dir():
         raise fail(f"{chosen} is no folder")
     sources: list[Find] = [in_folder(chosen)] if chosen is not None else []
+    sources.append(_core(settings))
     if settings.package_registry:
         sources.append(Registry(settings.package_registry, settings.cache_dir / "packages").find)
 
     def find(name: str, wanted: str) -> tuple[Manifest, Path] | None:
         return next((found for one in sources if (found := one(name, wanted)) is not None), None)
+
+    return find
+
+
+def _core(settings: Settings) -> Find:
+    """Return what finds the package of R4 itself, which set-up has fetched."""
+    path = settings.cache_dir / f"{CORE}.tgz"
+
+    def find(name: str, wanted: str) -> tuple[Manifest, Path] | None:
+        if name != CORE or not path.is_file():
+            return None
+        found = read_manifest(path)
+        return (found, path) if satisfies(found.version, wanted) else None
 
     return find
 

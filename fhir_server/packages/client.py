@@ -111,8 +111,10 @@ def _answer(entry: Json) -> Answer:
 
 
 def _reasons(outcome: Json) -> str:
-    return "; ".join(
+    """Return the errors of an OperationOutcome, each once."""
+    told = [
         one.get("diagnostics", one.get("code", ""))
         for one in outcome.get("issue", ())
         if one.get("severity") in ("error", "fatal")
-    )
+    ]
+    return "; ".join(dict.fromkeys(told))

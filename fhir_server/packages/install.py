@@ -25,6 +25,7 @@ from resources.definitions import definitions
 Json = dict[str, Any]
 
 GUIDE = "ImplementationGuide"
+LONGEST_ID = 64
 CHUNK = 100
 CHUNK_BYTES = 4_000_000
 """Resources, and bytes, that are sent at once."""
@@ -80,11 +81,16 @@ def install(
     content: Iterable[Json],
     progress: Progress = lambda _: None,
 ) -> Summary:
-    """Return what became of the resources of a package."""
+    """Return what became of the resources of a package.
+
+    Where its ImplementationGuide is no valid resource, one takes its place that says what the package is.
+    """
     summary = Summary()
     for chunk in _chunks(content):
         _install_chunk(client, found.label, chunk, summary)
         progress(len(chunk))
+    if any(path.startswith(GUIDE) for path, _ in summary.refused):
+        _install_chunk(client, found.label, [_guide(found)], summary)
     return summary
 
 
@@ -169,11 +175,11 @@ def _write(
 
 def _free_id(resource: Json, taken: set[str]) -> str:
     """Return the resource's own id where nobody has it, else one that its canonical gives."""
-    id_ = resource.get("id", "")
-    if id_ and id_ not in taken:
-        return str(id_)
+    id_ = str(resource.get("id", ""))
+    if len(id_) <= LONGEST_ID and id_ and id_ not in taken:
+        return id_
     suffix = hashlib.sha256("|".join(_canonical(resource)).encode()).hexdigest()[:8]
-    return f"{id_[:55] or _kind(resource)}-{suffix}"
+    return f"{id_[: LONGEST_ID - 9] or _kind(resource)}-{suffix}"
 
 
 def remove(client: Client, label: str, progress: Progress = lambda _: None) -> Summary:
