@@ -24,6 +24,7 @@ COMMANDS = {
     "fhirpath": "fhirpath",
     "validate": "validate",
     "ig": "ig",
+    "terminology": "terminology",
     "version": "small",
 }
 """Command → its module in `fhir_server.commands`; only the one that runs is imported (the server takes a second)."""
