@@ -14,6 +14,7 @@ from fhir_server.concepts.leaves import Clause
 from fhir_server.concepts.model import Conn, Json, System, UnknownError
 from fhir_server.search.sql import Sql
 from terminology.codesystems import PROPERTIES, REGEX_LENGTH
+from terminology.patterns import PatternError, postgresql
 
 ACTIVE: Clause = lambda _sql, a: f"{a}.active"  # noqa: E731 - a constant of the type that all filters have
 
@@ -98,7 +99,10 @@ def _pattern(system: System, value: str) -> str:
         regex.compile(value)
     except (regex.error, RecursionError, OverflowError) as problem:
         raise UnknownError(f"the regular expression '{value[:100]}' of {system.called} ({problem})") from None
-    return f"^(?:{value})$"
+    try:
+        return postgresql(value)
+    except PatternError as problem:
+        raise UnknownError(f"the regular expression '{value[:100]}' of {system.called}: {problem}") from None
 
 
 def _reader(system: System, name: str, operator: str) -> Callable[[_Test], Clause]:
