@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fhir_server.concepts import load
+from fhir_server.concepts import load, memory
 from fhir_server.concepts.model import Conn, Json, System
 from fhir_server.concepts.stored import by_canonical
 from fhir_server.search import plan
@@ -28,6 +28,7 @@ from fhir_server.search.sql import Sql, all_of
 from fhir_server.storage.rows import Row, type_number
 from resources.codec.json import parse_json
 from resources.definitions.vocabulary import published
+from terminology.known import known
 from terminology.records import DeclaredProperty
 from terminology.resources import header, records
 
@@ -53,6 +54,10 @@ async def system(conn: Conn, url: str, version: str = "") -> System | None:
 
     Shape:  None where it is not known here, or known without any concept (`content` not-present, nothing loaded)
     """
+    return await memory.asked(("system", (url, version)), lambda: _system_of(conn, url, version))
+
+
+async def _system_of(conn: Conn, url: str, version: str) -> System | None:
     offers = await _offers(conn, url)
     for one in [offer for offer in offers if offer.system is None]:
         offers[offers.index(one)] = await _import(conn, one)
@@ -154,8 +159,8 @@ def _natural(version: str) -> tuple[Any, ...]:
 
 
 async def _published(conn: Conn, url: str, version: str) -> System | None:
-    """Return one of R4's own code systems, brought into the tables."""
-    json = published("CodeSystem", url, version)
+    """Return one of R4's own code systems, or of ISO's that it names, brought into the tables."""
+    json = published("CodeSystem", url, version) or known(url, version)
     if json is None or json.get("content") == "not-present":
         return None
     async with conn.transaction():
@@ -189,8 +194,8 @@ def _system(row: Sequence[Any]) -> System:
 
 
 async def valueset(conn: Conn, canonical: str) -> Json | None:
-    """Return the ValueSet of a canonical: stored here, else R4's own, else the one that its url implies."""
-    return await _resource(conn, "ValueSet", canonical)
+    """Return the ValueSet of a canonical: stored here, else R4's own."""
+    return await memory.asked(("valueset", canonical), lambda: _resource(conn, "ValueSet", canonical))
 
 
 async def conceptmap(conn: Conn, canonical: str) -> Json | None:

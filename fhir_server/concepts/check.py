@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fhir_server.concepts import catalog, implicit, lookup, sets
+from fhir_server.concepts import catalog, implicit, lookup, memory, sets
 from fhir_server.concepts.compose import PLAIN, Compiled, Versions
 from fhir_server.concepts.model import Concept, Conn, Json, System
 from resources.validate.asks import Coded, Trouble, Verdict
@@ -18,6 +18,11 @@ from terminology.verdicts import same_name
 
 async def coded(conn: Conn, questions: Sequence[Coded], versions: Versions = PLAIN) -> list[Verdict]:
     """Return the verdict on each question."""
+    async with memory.remembering(conn):
+        return await _coded(conn, questions, versions)
+
+
+async def _coded(conn: Conn, questions: Sequence[Coded], versions: Versions) -> list[Verdict]:
     asked = _Checker(conn, versions)
     groups: dict[tuple[str, str | None], list[Coded]] = {}
     for question in dict.fromkeys(questions):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fhir_server.concepts import catalog, filters, implicit, lookup
+from fhir_server.concepts import catalog, filters, implicit, lookup, memory
 from fhir_server.concepts.leaves import Clause, Gap, Leaf, Listed, negated, within
 from fhir_server.concepts.model import Conn, Json, System, UnknownError
 from terminology.grammars import GRAMMARS
@@ -75,7 +75,13 @@ class Compiled:
 
 async def compiled(conn: Conn, valueset: Json, versions: Versions = PLAIN) -> Compiled:
     """Return a ValueSet resource compiled; what is not loaded becomes a gap, never a hole."""
-    return await _Compiler(conn, versions).valueset(valueset, name(valueset))
+
+    async def compile_it() -> Compiled:
+        return await _Compiler(conn, versions).valueset(valueset, name(valueset))
+
+    if versions != PLAIN or not memory.remembered(valueset):
+        return await compile_it()
+    return await memory.asked(("compiled", id(valueset)), compile_it)
 
 
 class _Compiler:

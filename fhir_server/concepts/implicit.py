@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from fhir_server.concepts import expressions
+from fhir_server.concepts import expressions, memory
 from fhir_server.concepts.leaves import Clause
 from fhir_server.concepts.model import Conn, Json, System
 
@@ -18,6 +18,10 @@ LOINC = "http://loinc.org"
 
 async def valueset(conn: Conn, url: str) -> Json | None:
     """Return the ValueSet that a url implies, None where it implies none."""
+    return await memory.asked(("implied", url), lambda: _implied(conn, url))
+
+
+async def _implied(conn: Conn, url: str) -> Json | None:
     base, mark, query = url.partition("?")
     if mark and query.startswith("fhir_vs"):
         return _by_query(url, base, query.removeprefix("fhir_vs"))

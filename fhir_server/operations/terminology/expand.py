@@ -11,6 +11,7 @@ import uuid
 from datetime import UTC, datetime
 
 from fhir_server.concepts import sets
+from fhir_server.concepts.memory import remembering
 from fhir_server.concepts.model import Conn, UnknownError
 from fhir_server.concepts.sets import Compiled, Narrowed, Versions
 from fhir_server.exchange import Request, Result, Session
@@ -60,7 +61,7 @@ async def expand(session: Session, request: Request) -> Result:
     call = read_call(request, NAME, KNOWN)
     refuse_past(call)
     versions, narrowed = _versions(call), _narrowed(call)
-    async with session.connection() as conn:
+    async with session.connection() as conn, remembering(conn):
         resource = await valueset_of(conn, call, request)
         compiled = await sets.compiled(conn, resource, versions)
         _listable(compiled)

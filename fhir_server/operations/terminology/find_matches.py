@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fhir_server.concepts import sets
+from fhir_server.concepts.memory import remembering
 from fhir_server.concepts.model import Conn, System, UnknownError
 from fhir_server.concepts.sets import Entry, Narrowed
 from fhir_server.exchange import Request, Result, Session
@@ -34,7 +35,7 @@ async def find_matches(session: Session, request: Request) -> Result:
     call = read_call(request, NAME, KNOWN)
     wanted = _properties(call)
     exact = call.flag("exact")
-    async with session.connection() as conn:
+    async with session.connection() as conn, remembering(conn):
         system = await _system(conn, call, request)
         found = [_match(one) for one in await _having(conn, system, wanted)]
         if not found:

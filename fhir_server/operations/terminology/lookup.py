@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fhir_server.concepts import lookup as concepts
+from fhir_server.concepts.memory import remembering
 from fhir_server.concepts.model import Concept, Conn
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
@@ -38,7 +39,7 @@ async def lookup(session: Session, request: Request) -> Result:
     wanted = frozenset(_wanted(call))
     if asked.system in GRAMMARS:
         return _made_by_rule(asked)
-    async with session.connection() as conn:
+    async with session.connection() as conn, remembering(conn):
         system = await system_of(conn, asked.system, asked.version)
         found = await concepts.concept(conn, system, asked.code)
         if found is None:

@@ -6,6 +6,7 @@ Source: http://hl7.org/fhir/R4/codesystem-operation-subsumes.html
 from __future__ import annotations
 
 from fhir_server.concepts import lookup
+from fhir_server.concepts.memory import remembering
 from fhir_server.concepts.model import UnknownError
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
@@ -25,7 +26,7 @@ async def subsumes(session: Session, request: Request) -> Result:
     Errors: 400 for a wrong call, 404 for an unknown code or code system, 422 where there is no subsumption
     """
     call = read_call(request, NAME, KNOWN)
-    async with session.connection() as conn:
+    async with session.connection() as conn, remembering(conn):
         own = await canonical_of_instance(conn, request)
         asked = [_asked(call, letter, own) for letter in "AB"]
         url, version = _same_system(asked, own)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 from fhir_server.concepts import check
+from fhir_server.concepts.memory import remembering
 from fhir_server.concepts.model import Conn
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
@@ -41,7 +42,7 @@ async def in_system(session: Session, request: Request) -> Result:
     call = read_call(request, NAME, OF_SYSTEM)
     refuse_past(call)
     sent = structure(call, "codeSystem", "CodeSystem")
-    async with session.connection() as conn:
+    async with session.connection() as conn, remembering(conn):
         url, version = await _system(conn, call, request, sent)
         asked = _of_one_system(call, url, version)
         questions = [Coded("", one.system, one.code, one.version, one.display) for one in asked]
@@ -122,7 +123,7 @@ async def in_valueset(session: Session, request: Request) -> Result:
     if not all(one.system for one in asked) and not call.all("context"):
         text = f"{NAME} needs the 'system' of the code, unless a 'context' is given"
         raise FhirError(400, "required", text, "system")
-    async with session.connection() as conn:
+    async with session.connection() as conn, remembering(conn):
         valueset = await valueset_of(conn, call, request)
         questions = [Coded("", one.system or None, one.code, one.version, one.display) for one in asked]
         verdicts = await check.within(conn, valueset, questions)

@@ -100,7 +100,7 @@ async def test_codes_that_are_not_mapped_follow_the_rule_for_them(web: httpx.Asy
     ],
 )
 async def test_every_rule_for_unmapped_codes(web: httpx.AsyncClient, rule: Any, expected: Any) -> None:
-    group = {"source": PLANTS, "target": COLOURS, "unmapped": rule}
+    group: dict[str, Any] = {"source": PLANTS, "target": COLOURS, "unmapped": rule}
     group["element"] = [{"code": "oak", "target": [{"code": "red", "equivalence": "equal"}]}]
     sent = {"resourceType": "ConceptMap", "status": "draft", "group": [group]}
     body = parameters(conceptMap=("resource", sent), coding=("Coding", {"system": PLANTS, "code": "rose"}))
@@ -108,7 +108,11 @@ async def test_every_rule_for_unmapped_codes(web: httpx.AsyncClient, rule: Any, 
 
 
 async def test_a_map_that_goes_on_in_one_that_is_not_here_is_named(web: httpx.AsyncClient) -> None:
-    group = {"source": PLANTS, "target": COLOURS, "unmapped": {"mode": "other-map", "url": NOWHERE}}
+    group: dict[str, Any] = {
+        "source": PLANTS,
+        "target": COLOURS,
+        "unmapped": {"mode": "other-map", "url": NOWHERE},
+    }
     group["element"] = [{"code": "oak"}]
     sent = {"resourceType": "ConceptMap", "status": "draft", "group": [group]}
     body = parameters(conceptMap=("resource", sent), coding=("Coding", {"system": PLANTS, "code": "a"}))
