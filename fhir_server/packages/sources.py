@@ -72,6 +72,7 @@ class Registry:
             self._fetch(versions[version].get("dist") or {}, path)
         found = read_manifest(path)
         if found.name != name or not satisfies(found.version, version):
+            path.unlink()
             raise FhirError(502, "processing", f"The registry sent {found.label} for {name}@{version}")
         return found, path
 
@@ -134,9 +135,12 @@ class _Digest:
 
 def _digest(dist: Mapping[str, Any]) -> _Digest:
     algorithm, _, encoded = str(dist.get("integrity") or "").partition("-")
-    if algorithm in ("sha512", "sha384", "sha256"):
-        return _Digest(algorithm, base64.b64decode(encoded))
     shasum = str(dist.get("shasum") or "")
-    if not shasum:
-        raise FhirError(400, "security", "The registry tells no digest of the package")
-    return _Digest("sha1", bytes.fromhex(shasum))
+    try:
+        if algorithm in ("sha512", "sha384", "sha256"):
+            return _Digest(algorithm, base64.b64decode(encoded))
+        if shasum:
+            return _Digest("sha1", bytes.fromhex(shasum))
+    except ValueError:
+        raise FhirError(502, "security", "The registry tells a digest that is none") from None
+    raise FhirError(400, "security", "The registry tells no digest of the package")
