@@ -25,6 +25,7 @@ from resources.references import parse_reference
 from resources.validate.asks import Coded, Target, Verdict
 from terminology.codesystems import CodeSystem
 from terminology.grammars import GRAMMARS, Grammar
+from terminology.known import known
 from terminology.verdicts import verdict
 
 Json = dict[str, Any]
@@ -126,7 +127,9 @@ class Offline:
             return resource
         if kind == "StructureDefinition":
             return published_structure(f"{url}|{version}" if version else url)
-        return published(kind, url, version) if kind in ("CodeSystem", "ValueSet") else None
+        if kind == "CodeSystem":
+            return published(kind, url, version) or known(url, version)
+        return published(kind, url, version) if kind == "ValueSet" else None
 
     def codesystem(self, url: str, version: str, /) -> CodeSystem | None:
         """Return a code system of the packages or of R4."""
@@ -163,6 +166,8 @@ class Offline:
 
     def _read_system(self, url: str, version: str) -> CodeSystem | None:
         source = self.find("CodeSystem", url, version)
+        if source is not None and source.get("content") == "not-present":
+            source = known(url, version) or source
         return None if source is None else CodeSystem(source)
 
     def _judged(self, question: Coded) -> Verdict:

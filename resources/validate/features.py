@@ -368,7 +368,8 @@ A code or value set that cannot be looked up is never wrong by mistake:
 | The profile is not here | `profile-unknown`: a warning where claimed, an error where asked for |
 | The Questionnaire is not here | `response-questionnaire-unknown`, a warning |
 
-`healthbuddy validate` knows R4's own code systems and value sets, UCUM, language tags, media types, and what is in the
+`healthbuddy validate` knows R4's own code systems and value sets, UCUM, language tags, media types, countries and
+currencies of ISO, and what is in the
 packages given. A server also knows what is stored and loaded.
 
 ## References

@@ -17,6 +17,7 @@ from fhir_server.search.context import configure
 from fhir_server.storage.store import Store
 from resources.definitions.vocabulary import published, published_urls
 from terminology.codesystems import CodeSystem
+from terminology.known import known as iso
 from terminology.valuesets import Code, IncompleteError, expand
 
 Json = dict[str, Any]
@@ -37,7 +38,7 @@ class InMemory:
     def codesystem(self, url: str, version: str) -> CodeSystem | None:
         """Return one of R4's code systems."""
         if url not in self.systems:
-            found = published("CodeSystem", url)
+            found = published("CodeSystem", url) or iso(url)
             self.systems[url] = CodeSystem(found) if found else None
         known = self.systems[url]
         return known if known and version in ("", known.version) else None
