@@ -202,6 +202,10 @@ class Settings(BaseSettings):
         description="What a reference has to hold: nothing (`none`), a `type` that is allowed there, or also a"
         " target that `exists` on this server.",
     )
+    instantiates: tuple[str, ...] = Field(
+        default=(),
+        description="Canonicals of CapabilityStatements, as JSON, that this server's own says it implements.",
+    )
     validation_best_practice: bool = Field(
         default=False, description="Whether best-practice recommendations are told as warnings."
     )

@@ -52,13 +52,14 @@ class Kept:
     terminology: tuple[int, str] = (-1, "")
     profiles: Lru[str, Profile | None] = field(default_factory=lambda: Lru(MOST_NODES))
     resources: Lru[tuple[str, str], tuple[Json | None] | None] = field(default_factory=lambda: Lru(MOST_TEXT))
+    lists: Lru[str, tuple[Any, ...] | None] = field(default_factory=lambda: Lru(10))
     verdicts: Lru[Coded, Verdict | None] = field(default_factory=lambda: Lru(MOST_VERDICTS))
 
     def at(self, conformance: tuple[int, str], terminology: tuple[int, str]) -> Kept:
         """Return what is remembered of other states: of what has not changed, the same."""
         found = Kept(conformance, terminology)
         if conformance == self.conformance:
-            found = replace(found, profiles=self.profiles, resources=self.resources)
+            found = replace(found, profiles=self.profiles, resources=self.resources, lists=self.lists)
         if terminology == self.terminology:
             found = replace(found, verdicts=self.verdicts)
         return found

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from fhir_server.conformance.listed import Listed, listed
 from fhir_server.exchange import Request, Result, Session, only
 from fhir_server.operations import OPERATIONS, Operation
 from fhir_server.operations.published import address
@@ -40,6 +41,7 @@ PATCH_FORMATS = (
     "application/fhir+xml",
 )
 
+NOTHING = Listed()
 _PER_TYPE = (
     "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type",
 )  # fmt: skip
@@ -71,6 +73,8 @@ async def capabilities(session: Session, request: Request) -> Result:
         frozenset(OPERATIONS),
         Epoch.value,
         await named.listed(session),
+        await listed(session),
+        session.server.settings.instantiates,
     )
     return Result(200, body, kind="metadata")
 
@@ -83,17 +87,22 @@ def statement(
     operations: frozenset[str],
     _epoch: int = 0,
     queries: named.Listed = (),
+    stored: Listed = NOTHING,
+    instantiates: tuple[str, ...] = (),
 ) -> bytes:
     """Return the statement as JSON; `interactions` and `operations` are the names that have a handler.
 
-    Shape:  `_epoch` is that of the search parameters, `queries` are the named ones
+    Shape:  `_epoch` is that of the search parameters, `queries` are the named ones, `stored`
+            guides and profiles, `instantiates` what the settings claim
     """
     known = sorted((OPERATIONS[name] for name in operations), key=lambda operation: operation.name)
     types = [name for name in definitions().resource_types if mode == "full" or name in NORMATIVE]
     rest: dict[str, Any] = {
         "mode": "server",
         "security": {"cors": False, "description": _SECURITY},
-        "resource": [_resource(name, interactions, known, queries, base) for name in types],
+        "resource": [
+            _resource(name, interactions, known, queries, base) | _profiles(name, stored) for name in types
+        ],
         "interaction": [{"code": code} for code in _SYSTEM if _does(code, interactions)],
         "searchParam": _common_params() if "search-system" in interactions else [],
     }
@@ -108,7 +117,9 @@ def statement(
         {
             "resourceType": "CapabilityStatement",
             **_head(mode, base),
+            **({"instantiates": list(instantiates)} if instantiates else {}),
             "fhirVersion": "4.0.1",
+            **({"implementationGuide": list(stored.guides)} if stored.guides else {}),
             "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
             "patchFormat": list(PATCH_FORMATS)
             if "patch" in interactions
@@ -132,6 +143,11 @@ def _head(mode: str, base: str) -> dict[str, Any]:
         "software": {"name": NAME, "version": VERSION},
         "implementation": {"description": NAME, "url": base},
     }
+
+
+def _profiles(name: str, stored: Listed) -> dict[str, Any]:
+    found = dict(stored.profiles).get(name)
+    return {"supportedProfile": list(found)} if found else {}
 
 
 def _does(code: str, interactions: frozenset[str]) -> bool:
