@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -162,16 +162,10 @@ def _run(settings: Settings, work: Callable[[Conn], Coroutine[Any, Any, T]]) -> 
     """Return what `work` returns, done on a connection of its own."""
 
     async def run() -> T:
-        async with _connection(settings) as conn:
+        async with jobs.connected(settings.database_url) as conn:
             return await work(conn)
 
     return asyncio.run(run())
-
-
-@contextlib.asynccontextmanager
-async def _connection(settings: Settings) -> AsyncIterator[Conn]:
-    async with await psycopg.AsyncConnection.connect(settings.database_url, autocommit=True) as conn:
-        yield conn
 
 
 @contextlib.contextmanager

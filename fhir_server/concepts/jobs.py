@@ -6,14 +6,17 @@ Concepts are written in the order in which a release gives them each time; what 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from itertools import islice
 from typing import NamedTuple
+
+from psycopg import AsyncConnection
 
 from fhir_server.concepts import load
 from fhir_server.concepts.load import Progress
 from fhir_server.concepts.model import Conn
-from fhir_server.storage import epochs
+from fhir_server.storage import binary, epochs
 from terminology.loaders.release import Release
 from terminology.records import ConceptRecord, SystemHeader
 
@@ -21,6 +24,14 @@ STEP = 20_000
 """Concepts in one transaction."""
 LOCK = 0x4842_4C44
 """The first key of the lock of a job: 'HBLD'."""
+
+
+@asynccontextmanager
+async def connected(conninfo: str) -> AsyncIterator[Conn]:
+    """Lend a connection for loads, outside of any server's pool: its statements may take their time."""
+    async with await AsyncConnection.connect(conninfo, autocommit=True) as conn:
+        binary.register(conn.adapters)
+        yield conn
 
 
 class BusyError(Exception):
