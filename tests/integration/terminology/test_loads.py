@@ -178,6 +178,7 @@ def test_snomed_hierarchy_maps_and_expressions_answer(command: Command) -> None:
     assert told["result"] is True
     for value_set, codes in (("isa/100", {"100", "200"}), ("refset/777", {"200"}), ("ecl/<100", {"200"})):
         _, expanded = command.ask("ValueSet/$expand", url=f"{sct}?fhir_vs={value_set}")
+        assert "expansion" in expanded, (value_set, expanded)
         assert {one["code"] for one in expanded["expansion"]["contains"]} == codes  # type: ignore[index]
 
 

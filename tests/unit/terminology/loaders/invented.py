@@ -101,6 +101,7 @@ SNOMED = {
         ("200", *_DAY, "900000000000073002"),
         ("300", "20980101", "0", _MODULE, "900000000000074008"),
         ("x", *_DAY, "900000000000074008"),
+        ("777", *_DAY, "900000000000074008"),
     ),
     f"{_FOLDER}/Terminology/sct2_Description_Snapshot-en_INT_20990101.txt": tabs(
         (*_HEAD, "conceptId", "languageCode", "typeId", "term", "caseSignificanceId"),
