@@ -43,7 +43,9 @@ class Commands(TyperGroup):
             return None
         found = getattr(import_module(f"fhir_server.commands.{COMMANDS[cmd_name]}"), cmd_name)
         if isinstance(found, typer.Typer):  # a command with commands of its own
-            return typer.main.get_command(found)
+            group = typer.main.get_command(found)
+            group.name = cmd_name
+            return group
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         single.command(cmd_name)(found)
         return typer.main.get_command(single)

