@@ -171,12 +171,16 @@ def test_a_removed_code_system_is_unknown_again(command: Command) -> None:
 def test_snomed_hierarchy_maps_and_expressions_answer(command: Command) -> None:
     assert "1 value sets and concept maps stored" in command.load("snomed", invented.SNOMED)
     sct = "http://snomed.info/sct"
-    _, told = command.ask("CodeSystem/$subsumes", system=sct, codeA="138875005", codeB="200")
+    _, told = command.ask("CodeSystem/$subsumes", system=sct, codeA="138875005", codeB="200100005")
     assert told["outcome"] == "subsumes"
     url = f"{sct}?fhir_cm=447562003"
-    _, told = command.ask("ConceptMap/$translate", url=url, system=sct, code="200")
+    _, told = command.ask("ConceptMap/$translate", url=url, system=sct, code="200100005")
     assert told["result"] is True
-    for value_set, codes in (("isa/100", {"100", "200"}), ("refset/777", {"200"}), ("ecl/<100", {"200"})):
+    for value_set, codes in (
+        ("isa/100100005", {"100100005", "200100005"}),
+        ("refset/777100005", {"200100005"}),
+        ("ecl/<100100005", {"200100005"}),
+    ):
         _, expanded = command.ask("ValueSet/$expand", url=f"{sct}?fhir_vs={value_set}")
         assert "expansion" in expanded, (value_set, expanded)
         assert {one["code"] for one in expanded["expansion"]["contains"]} == codes  # type: ignore[index]

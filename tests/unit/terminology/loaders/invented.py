@@ -97,20 +97,20 @@ SNOMED = {
     f"{_FOLDER}/Terminology/sct2_Concept_Snapshot_INT_20990101.txt": tabs(
         (*_HEAD, "definitionStatusId"),
         ("138875005", *_DAY, "900000000000074008"),
-        ("100", *_DAY, "900000000000074008"),
-        ("200", *_DAY, "900000000000073002"),
-        ("300", "20980101", "0", _MODULE, "900000000000074008"),
+        ("100100005", *_DAY, "900000000000074008"),
+        ("200100005", *_DAY, "900000000000073002"),
+        ("300100005", "20980101", "0", _MODULE, "900000000000074008"),
         ("x", *_DAY, "900000000000074008"),
-        ("777", *_DAY, "900000000000074008"),
+        ("777100005", *_DAY, "900000000000074008"),
     ),
     f"{_FOLDER}/Terminology/sct2_Description_Snapshot-en_INT_20990101.txt": tabs(
         (*_HEAD, "conceptId", "languageCode", "typeId", "term", "caseSignificanceId"),
         ("1", *_DAY, "138875005", "en", _FSN, "Root (root)", "0"),
-        ("2", *_DAY, "100", "en", _FSN, "Ailment (disorder)", "0"),
-        ("3", *_DAY, "200", "en", _FSN, "Sore wing (disorder)", "0"),
-        ("4", *_DAY, "200", "en", _SYNONYM, "Wing pain", "0"),
-        ("5", *_DAY, "200", "en", _SYNONYM, "Sore wing", "0"),
-        ("6", *_DAY, "300", "en", _FSN, "Old ailment (disorder)", "0"),
+        ("2", *_DAY, "100100005", "en", _FSN, "Ailment (disorder)", "0"),
+        ("3", *_DAY, "200100005", "en", _FSN, "Sore wing (disorder)", "0"),
+        ("4", *_DAY, "200100005", "en", _SYNONYM, "Wing pain", "0"),
+        ("5", *_DAY, "200100005", "en", _SYNONYM, "Sore wing", "0"),
+        ("6", *_DAY, "300100005", "en", _FSN, "Old ailment (disorder)", "0"),
         ("7", *_DAY, "", "en", _FSN, "Of nothing", "0"),
     ),
     f"{_FOLDER}/Terminology/sct2_Relationship_Snapshot_INT_20990101.txt": tabs(
@@ -123,11 +123,11 @@ SNOMED = {
             "characteristicTypeId",
             "modifierId",
         ),
-        ("1", *_DAY, "100", "138875005", "0", "116680003", _INFERRED, "0"),
-        ("2", *_DAY, "200", "100", "0", "116680003", _INFERRED, "0"),
-        ("3", *_DAY, "200", "138875005", "1", "363698007", _INFERRED, "0"),
-        ("4", *_DAY, "200", "300", "0", "116680003", _STATED, "0"),
-        ("5", "20990101", "0", _MODULE, "200", "300", "0", "116680003", _INFERRED, "0"),
+        ("1", *_DAY, "100100005", "138875005", "0", "116680003", _INFERRED, "0"),
+        ("2", *_DAY, "200100005", "100100005", "0", "116680003", _INFERRED, "0"),
+        ("3", *_DAY, "200100005", "138875005", "1", "363698007", _INFERRED, "0"),
+        ("4", *_DAY, "200100005", "300100005", "0", "116680003", _STATED, "0"),
+        ("5", "20990101", "0", _MODULE, "200100005", "300100005", "0", "116680003", _INFERRED, "0"),
     ),
     f"{_FOLDER}/Refset/Language/der2_cRefset_LanguageSnapshot-en_INT_20990101.txt": tabs(
         (*_HEAD, "refsetId", "referencedComponentId", "acceptabilityId"),
@@ -135,15 +135,15 @@ SNOMED = {
         ("2", *_DAY, "900000000000509007", "4", _ACCEPTABLE),
     ),
     f"{_FOLDER}/Refset/Content/der2_Refset_SimpleSnapshot_INT_20990101.txt": tabs(
-        (*_HEAD, "refsetId", "referencedComponentId"), ("1", *_DAY, "777", "200")
+        (*_HEAD, "refsetId", "referencedComponentId"), ("1", *_DAY, "777100005", "200100005")
     ),
     f"{_FOLDER}/Refset/Map/der2_iisssccRefset_ExtendedMapSnapshot_INT_20990101.txt": tabs(
         (
             *(*_HEAD, "refsetId", "referencedComponentId", "mapGroup", "mapPriority", "mapRule", "mapAdvice"),
             *("mapTarget", "correlationId", "mapCategoryId"),
         ),
-        ("1", *_DAY, "447562003", "200", "1", "2", "OTHERWISE TRUE", "", "", "0", "0"),
-        ("2", *_DAY, "447562003", "200", "1", "1", "TRUE", "ALWAYS Z99", "Z99", "0", "0"),
+        ("1", *_DAY, "447562003", "200100005", "1", "2", "OTHERWISE TRUE", "", "", "0", "0"),
+        ("2", *_DAY, "447562003", "200100005", "1", "1", "TRUE", "ALWAYS Z99", "Z99", "0", "0"),
     ),
 }
 

@@ -115,19 +115,23 @@ def test_loinc_answer_lists_are_value_sets_in_their_order(read: Read) -> None:
 def test_snomed_display_is_the_preferred_synonym(read: Read) -> None:
     release, found, _ = read("snomed", invented.SNOMED)
     assert release.header.version == "http://snomed.info/sct/900000000000207008/version/20990101"
-    assert found["200"].display == "Sore wing"
-    assert found["100"].display == "Ailment (disorder)"
-    assert {d.value for d in found["200"].designations} == {"Sore wing (disorder)", "Wing pain", "Sore wing"}
+    assert found["200100005"].display == "Sore wing"
+    assert found["100100005"].display == "Ailment (disorder)"
+    assert {d.value for d in found["200100005"].designations} == {
+        "Sore wing (disorder)",
+        "Wing pain",
+        "Sore wing",
+    }
 
 
 def test_snomed_relationships_are_parents_and_properties(read: Read) -> None:
     _, found, _ = read("snomed", invented.SNOMED)
-    wing = found["200"]
-    assert wing.parents == ("100",)
+    wing = found["200100005"]
+    assert wing.parents == ("100100005",)
     assert values(wing, "363698007") == ["138875005"]
-    assert values(wing, "refset") == ["777"]
+    assert values(wing, "refset") == ["777100005"]
     assert values(wing, "sufficientlyDefined") == ["true"]
-    assert [found["300"].active, wing.active] == [False, True]
+    assert [found["300100005"].active, wing.active] == [False, True]
 
 
 def test_snomed_maps_are_concept_maps_in_the_order_of_their_priority(read: Read) -> None:
@@ -140,7 +144,7 @@ def test_snomed_maps_are_concept_maps_in_the_order_of_their_priority(read: Read)
             "target": "http://hl7.org/fhir/sid/icd-10",
             "element": [
                 {
-                    "code": "200",
+                    "code": "200100005",
                     "target": [
                         {"code": "Z99", "equivalence": "relatedto", "comment": "TRUE; ALWAYS Z99"},
                         {"equivalence": "unmatched", "comment": "OTHERWISE TRUE"},
