@@ -41,6 +41,11 @@ CORRECTIONS: dict[str, Correction] = {
         "max.empty() or max = '*' or max.toInteger() > 0",
         "MessageDefinition.focus.max is optional",
     ),
+    "(component.exists() and valueString.empty()) or valueString.exists()": Correction(
+        "hasComponentifValueStringEmpty of IPS 1.1.0",
+        "component.exists() or value.ofType(string).exists()",
+        "FHIRPath knows the element as value, whatever JSON calls it",
+    ),
     "telecom or endpoint": Correction(
         "pd-1 of US Core 6.1.0",
         "telecom.exists() or endpoint.exists()",
