@@ -142,7 +142,8 @@ class Settings(BaseSettings):
         default=20_000,
         ge=1,
         le=200_000,
-        description="Most codes of a value set or hierarchy that a search takes; more is refused.",
+        description="Most codes of a value set or hierarchy that a search lists; of more, those in use are taken, "
+        "which may be as many.",
     )
     search_explain: bool = Field(
         default=False,

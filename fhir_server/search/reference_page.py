@@ -139,8 +139,9 @@ with `contained`. `_has` asks about stored resources only.
 ## Value sets and code systems
 `:in`, `:not-in`, `:above`, `:below` use the ValueSet and CodeSystem resources stored here, else R4's own; a change holds
 at the next search. A value set is used only if every one of its codes is known: what is missing (an unknown or incomplete
-code system, a filter that cannot be evaluated) is listed in the error. Why and how:
-[0019](../decisions/0019-value-sets-in-search.md).
+code system, a filter that cannot be evaluated) is listed in the error. A value set may be of any size: of a large one
+those codes are taken that resources use. Why and how: [0019](../decisions/0019-value-sets-in-search.md),
+[0029](../decisions/0029-large-value-sets-in-search.md).
 """
 
 _MEANING = {
