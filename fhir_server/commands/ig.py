@@ -20,6 +20,7 @@ from rich.table import Column, Table
 
 from fhir_server.commands.lent import lent_server
 from fhir_server.commands.terminal import err, fail, out, say
+from fhir_server.packages import compare as checking
 from fhir_server.packages import install as installing
 from fhir_server.packages.client import Client, HttpCarrier
 from fhir_server.packages.install import Summary
@@ -101,6 +102,29 @@ def remove(
     _tell(summary)
     if summary.refused:
         raise fail(f"{len(summary.refused)} resources could not be removed")
+
+
+@ig.command("check")
+def check(
+    guide: Annotated[
+        str, typer.Argument(help="NAME@VERSION of an installed package, or the url of a CapabilityStatement")
+    ],
+    base: Base = None,
+) -> None:
+    """Show what the server lacks for a guide's CapabilityStatements; 1 is returned where it is a SHALL."""
+    settings = Settings()
+    with _told(), lent_server(settings, base) as url, _client(url) as client:
+        found = list(checking.compared(client, guide))
+    if not found:
+        raise fail(f"Nothing here has a CapabilityStatement for servers under the name {guide}")
+    for statement, lacking in found:
+        rows = [one for one in lacking if not one.differs]
+        table = Table("", "of", "lacks", title=f"{statement}: {len(rows)}")
+        for one in rows:
+            table.add_row(one.expectation, one.where, one.text)
+        out.print(table if rows else f"{statement}: nothing is missing")
+    if any(one.expectation == "SHALL" and not one.differs for _, lacking in found for one in lacking):
+        raise typer.Exit(1)
 
 
 @contextlib.contextmanager

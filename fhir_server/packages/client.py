@@ -68,6 +68,10 @@ class Client:
     def __init__(self, send: Carrier) -> None:
         self._send = send
 
+    def read(self, path: str) -> Json:
+        """Return the resource at a path."""
+        return self._send("GET", path)
+
     def search(self, path: str, pairs: Sequence[tuple[str, str]]) -> Iterator[Json]:
         """Yield every match of a search, page after page."""
         query = urlencode([*pairs, ("_count", "200")])

@@ -237,3 +237,42 @@ def test_search_parameters_of_a_guide_take_effect_on_what_is_stored(client: Clie
     remove(client, "hl7.fhir.us.core@6.1.0")
     strict = httpx.get(f"{live_server}/Patient?race=2106-3", headers={"Prefer": "handling=strict"})
     assert strict.status_code == 400
+
+
+def test_what_the_server_lacks_for_a_guide_is_shown(live_server: str, tmp_path: Path) -> None:
+    def statement(id_: str, interaction: str) -> Json:
+        shall = {
+            "url": "http://hl7.org/fhir/StructureDefinition/capabilitystatement-expectation",
+            "valueCode": "SHALL",
+        }
+        resource = {"type": "Patient", "interaction": [{"code": interaction, "extension": [shall]}]}
+        return {
+            "resourceType": "CapabilityStatement",
+            "id": id_,
+            "url": f"{URL}/CapabilityStatement/{id_}",
+            "version": "1.0.0",
+            "status": "active",
+            "date": "2026-01-01",
+            "kind": "requirements",
+            "fhirVersion": "4.0.1",
+            "format": ["json"],
+            "rest": [{"mode": "server", "resource": [resource]}],
+        }
+
+    path = package(tmp_path, "nine.pack", [statement("plain", "read")])
+    runner = CliRunner()
+    runner.invoke(app, ["ig", "install", str(path), "--base", live_server])
+    done = runner.invoke(app, ["ig", "check", "nine.pack@1.0.0", "--base", live_server])
+    assert (done.exit_code, "nothing is missing" in done.output) == (0, True)
+    unknown = runner.invoke(app, ["ig", "check", "ten.pack@1.0.0", "--base", live_server])
+    assert unknown.exit_code == 1
+    runner.invoke(app, ["ig", "remove", "nine.pack@1.0.0", "--base", live_server])
+
+
+def test_a_guide_that_asks_for_more_than_there_is_ends_with_1(live_server: str, client: Client) -> None:
+    put_in(client, shared_path("packages") / "us-core-6.1.0.tgz")
+    done = CliRunner().invoke(app, ["ig", "check", "hl7.fhir.us.core@6.1.0", "--base", live_server])
+    assert done.exit_code == 1
+    assert done.output.count("SHALL") == 1, "the profile of another guide, which is not installed"
+    assert "Questionnaire" in done.output
+    remove(client, "hl7.fhir.us.core@6.1.0")
