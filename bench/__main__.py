@@ -8,8 +8,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ALL = ("flush", "micro_codec_validate", "micro_fhirpath", "share", "peers", "open_loop")
-LONG = ("growth", "bulk")
-"""Measurements of a quarter of an hour each, run where they are named."""
+LONG = ("growth", "bulk", "terminology")
+"""Measurements of minutes to a quarter of an hour each, run where they are named."""
 
 
 def main(names: list[str]) -> int:

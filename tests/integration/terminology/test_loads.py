@@ -95,6 +95,7 @@ async def test_a_load_is_done_by_one_process_at_a_time(
         await other.execute("SELECT pg_advisory_lock(%s, %s)", (jobs.LOCK, 0))
         with pytest.raises(BusyError):
             await jobs.run(conn, "rxnorm", "x", "0" * 32, release)
+        await other.execute("SELECT pg_advisory_unlock(%s, %s)", (jobs.LOCK, 0))
     assert (await jobs.run(conn, "rxnorm", "x", "0" * 32, release)).concepts == 3
 
 
