@@ -203,7 +203,7 @@ def _actual(value: Any, code: str) -> str:
 
 def apply(run: Run, frame: Frame, structure: Structure, value: Any, extra: Any, path: str) -> None:
     """Check a value by a structure of its type, unless that was done already."""
-    key = (id(value if value is not None else extra), structure.url)
+    key = (path, structure.url)
     if key in run.checked or run.inside > MAX_INSIDE or structure.type not in definitions().package.types:
         return
     run.checked.add(key)

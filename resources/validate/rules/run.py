@@ -112,7 +112,7 @@ class Run:
         self.root = root
         self.issues: list[Issue] = []
         self.frames: dict[int, Frame] = {}
-        self.checked: set[tuple[int, str]] = set()
+        self.checked: set[tuple[str, str]] = set()
         self.inside = 0
         self.waiting = False
         self.misshapen = False

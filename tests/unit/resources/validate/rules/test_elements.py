@@ -136,3 +136,25 @@ def test_a_profile_of_a_profile_asks_for_both() -> None:
     third = profile("third", "Patient", {"path": "Patient.birthDate", "min": 1}, base=MINE + "second")
     found = told(patient(), third, second, first)
     assert [path for _, path in pairs(found)] == ["Patient.name", "Patient.gender", "Patient.birthDate"]
+
+
+def test_a_type_profile_of_a_primitive_is_asked_of_each() -> None:
+    short = profile(
+        "short",
+        "boolean",
+        {
+            "path": "boolean",
+            "constraint": [
+                {"key": "my-1", "severity": "error", "human": "It must hold", "expression": "$this"}
+            ],
+        },
+        kind="primitive-type",
+    )
+    typed = [{"code": "boolean", "profile": [MINE + "short"]}]
+    strict = profile("p", "Patient", {"path": "Patient.communication.preferred", "type": typed})
+    spoken = {"language": coded("en"), "preferred": False}
+    found = told(patient(communication=[spoken, spoken]), strict, short)
+    assert [path for message, path in pairs(found) if message == "invariant-failed"] == [
+        "Patient.communication[0].preferred",
+        "Patient.communication[1].preferred",
+    ]
