@@ -10,7 +10,7 @@ from collections.abc import Callable
 import regex
 
 from fhir_server.concepts import lookup
-from fhir_server.concepts.leaves import Clause
+from fhir_server.concepts.leaves import Clause, Placed
 from fhir_server.concepts.model import Conn, Json, System, UnknownError
 from fhir_server.search.sql import Sql
 from terminology.codesystems import PROPERTIES, REGEX_LENGTH
@@ -18,18 +18,14 @@ from terminology.patterns import PatternError, postgresql
 
 ACTIVE: Clause = lambda _sql, a: f"{a}.active"  # noqa: E731 - a constant of the type that all filters have
 
-_BELOW = "SELECT descendant FROM concept_ancestor WHERE system = {} AND ancestor = {}"
-_ABOVE = "SELECT ancestor FROM concept_ancestor WHERE system = {} AND descendant = {}"
-_CHILDREN = "SELECT child FROM concept_parent WHERE system = {} AND parent = {}"
-
-_HIERARCHIC: dict[str, tuple[str, str, bool]] = {
-    "is-a": ("", _BELOW, True),
-    "is-not-a": ("NOT ", _BELOW, True),
-    "descendent-of": ("", _BELOW, False),
-    "generalizes": ("", _ABOVE, True),
-    "child-of": ("", _CHILDREN, False),
+_HIERARCHIC: dict[str, tuple[bool, str, str, str, bool]] = {
+    "is-a": (True, "concept_ancestor", "descendant", "ancestor", True),
+    "is-not-a": (False, "concept_ancestor", "descendant", "ancestor", True),
+    "descendent-of": (True, "concept_ancestor", "descendant", "ancestor", False),
+    "generalizes": (True, "concept_ancestor", "ancestor", "descendant", True),
+    "child-of": (True, "concept_parent", "child", "parent", False),
 }
-"""Operator: its negation, what is looked up, and whether the concept itself counts."""
+"""Operator: whether it is so, the table, its columns of what is found and of the concept named, whether that counts."""
 
 
 async def clause(conn: Conn, system: System, json: Json) -> Clause:
@@ -51,15 +47,23 @@ async def _hierarchic(conn: Conn, system: System, operator: str, code: str) -> C
     found = await lookup.concept(conn, system, code)
     if found is None:
         raise UnknownError(f"the code system {system.called} has no code '{code[:100]}'")
-    sign, related, itself = _HIERARCHIC[operator]
+    so, table, found_in, named_in, itself = _HIERARCHIC[operator]
     n = found.n
 
     def condition(sql: Sql, a: str) -> str:
-        inner = related.format(sql.big(system.id), sql.big(n))
-        also = f" UNION ALL SELECT {sql.big(n)}" if itself else ""
-        return f"{sign}EXISTS (SELECT FROM ({inner}{also}) h(n) WHERE h.n = {a}.n)"
+        # no EXISTS: a plan that is made before it knows n would rather collect everything below n
+        given = f"h.system = {sql.big(system.id)} AND h.{named_in} = {sql.big(n)}"
+        inner = f"(SELECT true FROM {table} h WHERE {given} AND h.{found_in} = {a}.n LIMIT 1) IS NOT NULL"
+        both = f"({a}.n = {sql.big(n)} OR {inner})" if itself else f"({inner})"
+        return both if so else f"NOT {both}"
 
-    return condition
+    def places(sql: Sql, first: int | None = None) -> str:
+        given = f"h.system = {sql.big(system.id)} AND h.{named_in} = {sql.big(n)}"
+        limit = "" if first is None else f" ORDER BY h.{found_in} LIMIT {sql.big(first)}"
+        also = f" UNION ALL SELECT {sql.big(n)}::integer" if itself else ""
+        return f"(SELECT h.{found_in} AS n FROM {table} h WHERE {given}{limit}){also}"
+
+    return Placed(condition, places) if so else condition
 
 
 Values = Callable[[Sql, str], str]

@@ -5,9 +5,9 @@ Source: http://hl7.org/fhir/R4/valueset.html#compositions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fhir_server.concepts.model import System
 from fhir_server.search.sql import Sql
@@ -16,6 +16,31 @@ from terminology.records import Designation
 
 Clause = Callable[[Sql, str], str]
 """A condition on a row of concepts: takes the statement's arguments and the row's alias."""
+
+
+class Places(Protocol):
+    """Writes the statement for the places of concepts, in its column `n`."""
+
+    def __call__(self, sql: Sql, first: int | None = None, /) -> str:
+        """Return the statement."""
+        ...
+
+
+class Placed:
+    """A condition which can also say the places of all concepts that meet it: cheaper to list, dearer to ask once.
+
+    Shape:  `places` is a statement; it may leave out what comes after the `first` places
+    """
+
+    __slots__ = ("condition", "places")
+
+    def __init__(self, condition: Clause, places: Places) -> None:
+        self.condition = condition
+        self.places = places
+
+    def __call__(self, sql: Sql, alias: str) -> str:
+        """Return the condition on a row."""
+        return self.condition(sql, alias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +66,8 @@ class Leaf:
     """Codes of one code system.
 
     Shape:  `system` None where it is not loaded, then they are `listed` or made by a `grammar`; `listed` None means
-            all of the system's; `version` is the one that the value set names
+            all of the system's; `version` is the one that the value set names; `counts` is how many codes there are,
+            as far as that was asked
     """
 
     url: str
@@ -50,6 +76,7 @@ class Leaf:
     listed: tuple[Listed, ...] | None = None
     grammar: Grammar | None = None
     where: list[Clause] = field(default_factory=list)
+    counts: dict[Hashable, int] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -95,6 +122,22 @@ class Leaf:
     def conditions(self, sql: Sql, alias: str) -> list[str]:
         """Return its conditions on a row."""
         return [clause(sql, alias) for clause in self.where]
+
+    @property
+    def placed(self) -> Placed | None:
+        """The condition whose places are best listed from, None where there is none."""
+        if self.listed is not None:
+            return None
+        return next((clause for clause in self.where if isinstance(clause, Placed)), None)
+
+    def listing(self, sql: Sql, alias: str) -> tuple[str, list[str]]:
+        """Return `source` and `conditions` for a list in order, from the places of one condition where one has them."""
+        lead = self.placed
+        source = self.source(sql, alias)
+        if lead is None:
+            return source, self.conditions(sql, alias)
+        rest = [clause(sql, alias) for clause in self.where if clause is not lead]
+        return source, [f"{alias}.n = ANY(ARRAY({lead.places(sql)}))", *rest]
 
 
 def within(leaves: Sequence[Leaf], of: Leaf) -> Clause | bool:

@@ -160,25 +160,60 @@ def _listable(valueset: Compiled) -> list[Leaf]:
 
 
 async def _count(conn: Conn, leaf: Leaf, narrowed: Narrowed) -> int:
+    """Return how many codes a leaf has; remembered with it, unless words were asked for."""
+    if narrowed.text:
+        return await _counted(conn, leaf, narrowed)
+    if narrowed not in leaf.counts:
+        leaf.counts[narrowed] = await _counted(conn, leaf, narrowed)
+    return leaf.counts[narrowed]
+
+
+async def _counted(conn: Conn, leaf: Leaf, narrowed: Narrowed) -> int:
     if leaf.listed is not None and not leaf.where and narrowed == ALL:
         return len(leaf.listed)
     if leaf.system is not None and leaf.listed is None and not leaf.where and narrowed == ALL:
         return leaf.system.count
     sql = Sql()
-    text = f"SELECT count(*) FROM {leaf.source(sql, 'x')}{_where(leaf, narrowed, sql)}"
+    if leaf.placed is not None and _by_place(leaf, narrowed):
+        text = f"SELECT count(*) FROM ({leaf.placed.places(sql)}) p"
+    else:
+        text = f"SELECT count(*) FROM {_chosen(leaf, narrowed, sql)}"
     ((count,),) = await run(conn, text, sql.args)
     return int(count)
 
 
 async def _rows(conn: Conn, leaf: Leaf, narrowed: Narrowed, offset: int, count: int) -> list[Entry]:
     sql = Sql()
+    if _by_place(leaf, narrowed):
+        return await _placed_rows(conn, leaf, offset, count)
     text = (
-        f"SELECT {_SHOWN} FROM {leaf.source(sql, 'x')}{_where(leaf, narrowed, sql)}"
+        f"SELECT {_SHOWN} FROM {_chosen(leaf, narrowed, sql)}"
         f" ORDER BY x.ord LIMIT {sql.big(count)} OFFSET {sql.big(offset)}"
     )
     return [Entry(leaf, *row) for row in await run(conn, text, sql.args)]
 
 
-def _where(leaf: Leaf, narrowed: Narrowed, sql: Sql) -> str:
-    found = [*leaf.conditions(sql, "x"), *narrowed.conditions(sql, "x")]
-    return f" WHERE {' AND '.join(found)}" if found else ""
+def _by_place(leaf: Leaf, narrowed: Narrowed) -> bool:
+    """Whether the places of one condition are all that is wanted of a leaf."""
+    return leaf.placed is not None and len(leaf.where) == 1 and narrowed == ALL
+
+
+async def _placed_rows(conn: Conn, leaf: Leaf, offset: int, count: int) -> list[Entry]:
+    assert leaf.placed is not None
+    sql = Sql()
+    text = (
+        f"SELECT {_SHOWN} FROM (SELECT p.n FROM ({leaf.placed.places(sql, offset + count)}) p ORDER BY p.n"
+        f" LIMIT {sql.big(count)} OFFSET {sql.big(offset)}) p"
+        f" JOIN concept x ON x.system = {sql.big(leaf.number)} AND x.n = p.n ORDER BY x.n"
+    )
+    return [Entry(leaf, *row) for row in await run(conn, text, sql.args)]
+
+
+def _chosen(leaf: Leaf, narrowed: Narrowed, sql: Sql) -> str:
+    """Return the rows `x` of a leaf that are wanted: where words lead, its own conditions are asked one by one."""
+    if narrowed.text:
+        source, found = leaf.source(sql, "x"), leaf.conditions(sql, "x")
+    else:
+        source, found = leaf.listing(sql, "x")
+    found += narrowed.conditions(sql, "x")
+    return source + (f" WHERE {' AND '.join(found)}" if found else "")
