@@ -38,12 +38,13 @@ class Memory:
     size: int = 0
 
     def keep(self, key: Key, found: Any, size: int) -> None:
-        """Remember something; begin anew where that is too much."""
+        """Remember something that is not too much by itself; begin anew where all is."""
+        if size > MOST_KEPT:
+            return
         self.size += size
         if self.size > MOST_KEPT:
             self.kept, self.own, self.size = {}, set(), size
-        if self.size <= MOST_KEPT:
-            self.kept[key] = found
+        self.kept[key] = found
 
 
 _HELD: ContextVar[Memory | None] = ContextVar("terminology memory", default=None)
