@@ -40,6 +40,7 @@ _SHOWN: tuple[tuple[tuple[int, ...], tuple[str, ...]], ...] = (
     ((365,), (BEHAVIOUR + "test_common_notes_are_stored_and_found_by_their_type",)),
     ((*_rows(214, 216), 360), (BEHAVIOUR + "test_reports_are_found_by_their_category",)),
     ((223, 224, 231, 269, 273, 325, 326, 368), (BEHAVIOUR + "test_every_example_comes_back_as_it_was_sent",)),
+    ((234, 235, 238, 239), (BEHAVIOUR + "test_categories_are_discovered_by_their_element",)),
     ((250, 402), (SEARCHES + "test_medications_come_with_their_requests",)),
     ((252, 253, 254, 256, 418), (SEARCHES + "test_all_and_active_medications_are_found",)),
     ((302, 303), (PROFILES + "test_clinical_status_goes_with_verification",)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.conformance.us_core.world import STATEMENT, examples, statement
+from tests.conformance.us_core.world import PROFILE, STATEMENT, examples, statement
 
 
 async def test_the_statement_claims_and_names_everything(guide: httpx.AsyncClient) -> None:
@@ -87,3 +87,20 @@ async def test_reports_are_found_by_their_category(guide: httpx.AsyncClient, cod
     stored = await guide.post("DiagnosticReport", json=report)
     found = await guide.get(f"DiagnosticReport?patient=Patient/example&category=http://loinc.org|{code}")
     assert stored.json()["id"] in [one["resource"]["id"] for one in found.json()["entry"]]
+
+
+@pytest.mark.parametrize("direction", ["incoming", "outgoing"])
+@pytest.mark.parametrize(
+    ("context", "code"),
+    [
+        ("us-core-diagnosticreport-note#DiagnosticReport.category", "LP29684-5"),
+        ("us-core-documentreference#DocumentReference.category", "clinical-note"),
+    ],
+)
+async def test_categories_are_discovered_by_their_element(
+    guide: httpx.AsyncClient, context: str, code: str, direction: str
+) -> None:
+    asked = {"context": PROFILE + context, "contextDirection": direction}
+    answer = await guide.get("ValueSet/$expand", params=asked)
+    assert answer.status_code == 200, answer.text
+    assert code in [one["code"] for one in answer.json()["expansion"]["contains"]]
