@@ -154,8 +154,7 @@ def within(leaves: Sequence[Leaf], of: Leaf) -> Clause | bool:
 def _same(leaf: Leaf, of: Leaf) -> Clause | bool:
     """Return whether a row of `of` is one of `leaf`, a leaf of the same url."""
     if leaf.grammar is not None:
-        passed = [one.code for one in of.listed or () if not leaf.grammar(one.code)]
-        return True if of.grammar is not None else lambda sql, a: f"{a}.code = ANY({sql.texts(passed)})"
+        return _made(leaf, leaf.grammar, of)
     if leaf.number == of.number:
         return _here(leaf)
     if leaf.listed is not None and not leaf.where:
@@ -165,6 +164,18 @@ def _same(leaf: Leaf, of: Leaf) -> Clause | bool:
         + "".join(f" AND {one}" for one in leaf.conditions(sql, a + "v"))
         + ")"
     )
+
+
+def _made(leaf: Leaf, grammar: Grammar, of: Leaf) -> Clause | bool:
+    """Return whether a row of `of` is one of `leaf`, whose codes are made by rules."""
+    passed = [one.code for one in of.listed or () if not grammar(one.code)]
+    by_rule: list[Clause] = (
+        [] if of.grammar is not None else [lambda sql, a: f"{a}.code = ANY({sql.texts(passed)})"]
+    )
+    parts = [*by_rule, *leaf.where]
+    if not parts:
+        return True
+    return lambda sql, alias: " AND ".join(f"({one(sql, alias)})" for one in parts)
 
 
 def _here(leaf: Leaf) -> Clause | bool:

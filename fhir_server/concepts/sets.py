@@ -108,9 +108,11 @@ def _reasons(gaps: Sequence[Any], url: str | None) -> tuple[str, ...]:
 async def _having(conn: Conn, leaf: Leaf, codes: Sequence[str]) -> dict[str, Entry]:
     """Return those of `codes` that a leaf has."""
     if leaf.grammar is not None:
-        return {
-            code: Entry(leaf, code, None, "", "", True, False) for code in codes if not leaf.grammar(code)
-        }
+        made = [code for code in codes if not leaf.grammar(code)]
+        if made and leaf.where:
+            alike = Leaf(leaf.url, leaf.version, None, tuple(map(Listed, made)), None, leaf.where)
+            made = list(await _having(conn, alike, made))
+        return {code: Entry(leaf, code, None, "", "", True, False) for code in made}
     if leaf.system is None and not leaf.where:
         listed = {one.code: one for one in leaf.listed or ()}
         return {

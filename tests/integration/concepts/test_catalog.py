@@ -253,3 +253,49 @@ async def test_a_supplement_adds_names_and_is_no_code_system_of_its_own(ask: Ask
         assert cat is not None
         assert await lookup.designations(conn, cat) == [Designation("Katze", "de")]
     assert await codes(ask) == ["cat"]
+
+
+UCUM = "http://unitsofmeasure.org"
+
+
+@pytest.mark.parametrize(
+    ("compose", "expected"),
+    [
+        ({"include": [{"system": UCUM}]}, ["g", "mg", "kg"]),
+        (
+            {"include": [{"system": UCUM}], "exclude": [{"system": UCUM, "concept": [{"code": "mg"}]}]},
+            ["g", "kg"],
+        ),
+        ({"include": [{"system": UCUM}], "exclude": [{"system": UCUM}]}, []),
+        ({"include": [{"system": UCUM, "concept": [{"code": "g"}, {"code": "spoon"}]}]}, ["g", "spoon"]),
+        (
+            {
+                "include": [{"system": UCUM, "concept": [{"code": "mg"}]}, {"system": UCUM}],
+                "exclude": [{"system": UCUM, "concept": [{"code": "g"}]}],
+            },
+            ["mg", "kg"],
+        ),
+        ({"include": [{"system": UCUM, "valueSet": ["urn:test:some"]}]}, ["mg", "g"]),
+        (
+            {
+                "include": [{"valueSet": ["urn:test:some"], "system": UCUM}],
+                "exclude": [{"valueSet": ["urn:test:all"]}],
+            },
+            [],
+        ),
+        ({"include": [{"valueSet": ["urn:test:all", "urn:test:some"]}]}, ["mg", "g"]),
+        ({"include": [{"valueSet": ["urn:test:all"]}], "exclude": [{"valueSet": ["urn:test:some"]}]}, ["kg"]),
+    ],
+)
+async def test_codes_made_by_rules_are_included_and_excluded_like_others(
+    ask: Asker, compose: Json, expected: list[str]
+) -> None:
+    some = [{"system": UCUM, "concept": [{"code": "mg"}, {"code": "g"}]}]
+    for name, include in (("some", some), ("all", [{"system": UCUM}])):
+        made = {"resourceType": "ValueSet", "id": name, "status": "active", "url": f"urn:test:{name}"}
+        await ask.put({**made, "compose": {"include": include}})
+    async with ask.store.pool.connection() as conn:
+        compiled = await sets.compiled(conn, {"resourceType": "ValueSet", "compose": compose})
+        found = await sets.contains(conn, compiled, ["g", "mg", "kg", "spoon"], UCUM)
+    assert sorted(code for code, one in found.items() if one.member) == sorted(expected)
+    assert not any(one.reasons for one in found.values())
