@@ -77,6 +77,13 @@ class Leaf:
     grammar: Grammar | None = None
     where: list[Clause] = field(default_factory=list)
     counts: dict[Hashable, int] = field(default_factory=dict)
+    _by_code: dict[str, Listed] = field(default_factory=dict)
+
+    def said(self, code: str) -> Listed | None:
+        """Return what the value set itself says of a code that it lists."""
+        if self.listed and not self._by_code:
+            self._by_code = {one.code: one for one in self.listed}
+        return self._by_code.get(code)
 
     @property
     def number(self) -> int:

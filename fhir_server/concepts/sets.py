@@ -47,7 +47,7 @@ class Entry(NamedTuple):
     @property
     def listed(self) -> Listed | None:
         """What the value set itself says of the code."""
-        return next((one for one in self.leaf.listed or () if one.code == self.code), None)
+        return self.leaf.said(self.code)
 
 
 @dataclass(frozen=True, slots=True)
