@@ -57,6 +57,7 @@ def load(
     url: Annotated[str, typer.Option(help="The code system's url (csv)")] = "",
     name: Annotated[str, typer.Option(help="The code system's name (csv)")] = "",
     strict: Annotated[bool, typer.Option(help="Stop at the first broken line")] = False,
+    anew: Annotated[bool, typer.Option(help="Write also what is there already")] = False,
     base: Base = None,
 ) -> None:
     """Load a code system; once more after an interruption goes on where that was."""
@@ -68,20 +69,22 @@ def load(
         database.migrate(running)
         source = Source(path, problems, _advance(bar, "Reading", _bytes))
         release = KINDS[kind](source, Asked(version, url, name))
-        loaded = _run(running, _work(kind, source, release, _advance(bar, "Writing", _concepts)))
+        loaded = _run(running, _work(kind, source, release, anew, _advance(bar, "Writing", _concepts)))
         bar.stop()
         _store(settings, base, release, loaded)
     _tell(release, loaded, problems)
 
 
 def _work(
-    kind: str, source: Source, release: Release, told: Callable[[int, int], None]
+    kind: str, source: Source, release: Release, anew: bool, told: Callable[[int, int], None]
 ) -> Callable[[Conn], Coroutine[Any, Any, Loaded]]:
     id_ = jobs.name(kind, source.fingerprint, release.header)
 
     async def work(conn: Conn) -> Loaded:
         return await jobs.run(
-            conn, kind, str(source.path), id_, release, lambda done: told(done, max(done, release.count))
+            *(conn, kind, str(source.path), id_, release),
+            progress=lambda done: told(done, max(done, release.count)),
+            anew=anew,
         )
 
     return work
@@ -103,7 +106,7 @@ def _store(settings: Settings, base: str | None, release: Release, loaded: Loade
 
 
 def _tell(release: Release, loaded: Loaded, problems: Problems) -> None:
-    before = f" ({loaded.resumed:,} of them before the interruption)" if loaded.resumed else ""
+    before = f" ({loaded.resumed:,} of them were there already)" if loaded.resumed else ""
     say(f"{loaded.concepts:,} concepts of {release.header.url}|{release.header.version} are loaded{before}.")
     for problem in problems.first:
         say(f"  {problem}")

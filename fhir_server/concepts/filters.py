@@ -120,6 +120,8 @@ def _reader(system: System, name: str, operator: str) -> Callable[[_Test], Claus
             return lambda test: _neighbours(system, test, "child", "parent")
         case "child":
             return lambda test: _neighbours(system, test, "parent", "child")
+        case "ancestor" if system.declared(name) is None:  # of LOINC
+            return lambda test: _neighbours(system, test, "descendant", "ancestor", "concept_ancestor")
     declared = system.declared(name)
     if name == "inactive" or (declared is not None and declared.uri == PROPERTIES + "inactive"):
         return lambda test: _expression(test, "CASE WHEN {}.active THEN 'false' ELSE 'true' END")
@@ -137,10 +139,10 @@ def _expression(test: _Test, text: str) -> Clause:
     return lambda sql, a: f"{sign}({test.one(sql, text.format(a))})"
 
 
-def _neighbours(system: System, test: _Test, here: str, there: str) -> Clause:
+def _neighbours(system: System, test: _Test, here: str, there: str, table: str = "concept_parent") -> Clause:
     sign = "NOT " if test.none else ""
     return lambda sql, a: (
-        f"{sign}EXISTS (SELECT FROM concept_parent h JOIN concept o ON o.system = h.system AND o.n = h.{there}"
+        f"{sign}EXISTS (SELECT FROM {table} h JOIN concept o ON o.system = h.system AND o.n = h.{there}"
         f" WHERE h.system = {sql.big(system.id)} AND h.{here} = {a}.n AND {test.one(sql, 'o.code')})"
     )
 

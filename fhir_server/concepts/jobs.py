@@ -66,10 +66,18 @@ def name(kind: str, fingerprint: str, header: SystemHeader) -> str:
 
 
 async def run(
-    conn: Conn, kind: str, source: str, id_: str, release: Release, progress: Progress | None = None
+    conn: Conn,
+    kind: str,
+    source: str,
+    id_: str,
+    release: Release,
+    *,
+    progress: Progress | None = None,
+    anew: bool = False,
 ) -> Loaded:
     """Return what was loaded, after all concepts of a release are in the tables and count.
 
+    Shape:  where the same files have been loaded already, nothing is written unless `anew`
     Errors: BusyError where another process is at it
     """
     key = int(id_[:7], 16)
@@ -77,9 +85,22 @@ async def run(
     if await cursor.fetchone() != (True,):
         raise BusyError(f"Another process is loading {source}")
     try:
-        return await _run(conn, kind, source, id_, release, progress)
+        if anew:
+            await conn.execute("UPDATE load_job SET state = 'old' WHERE id = %s", (id_,))
+        return await _done(conn, id_) or await _run(conn, kind, source, id_, release, progress)
     finally:
         await conn.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK, key))
+
+
+async def _done(conn: Conn, id_: str) -> Loaded | None:
+    """Return what a load has brought that is complete and counts, None where there is none."""
+    cursor = await conn.execute(
+        "SELECT s.id, s.concepts FROM load_job j JOIN code_system s ON s.id = j.system"
+        " WHERE j.id = %s AND j.state = 'done' AND s.ready AND s.replaced IS NULL",
+        (id_,),
+    )
+    found = await cursor.fetchone()
+    return Loaded(int(found[0]), int(found[1]), int(found[1])) if found else None
 
 
 async def _run(

@@ -88,6 +88,15 @@ async def test_other_files_begin_anew_and_leave_nothing_of_what_was_interrupted(
     assert await codes(conn) == [("10", 0), ("20", 1), ("30", 2)]
 
 
+async def test_the_same_files_are_written_once_unless_that_is_wanted(conn: Conn, release: Release) -> None:
+    first = await jobs.run(conn, "rxnorm", "x", "0" * 32, release)
+    again = await jobs.run(conn, "rxnorm", "x", "0" * 32, release)
+    assert (again.system, again.resumed) == (first.system, 3)
+    anew = await jobs.run(conn, "rxnorm", "x", "0" * 32, release, anew=True)
+    assert anew.system != first.system
+    assert [count for _, _, count, _, _ in await jobs.systems(conn)] == [3]
+
+
 async def test_a_load_is_done_by_one_process_at_a_time(
     conn: Conn, release: Release, fresh_database_url: str
 ) -> None:
@@ -193,6 +202,33 @@ def test_loinc_answer_lists_and_hierarchy_answer(command: Command) -> None:
     assert [c["code"] for c in expanded["expansion"]["contains"]] == ["LA1-3", "LA2-1"]  # type: ignore[index]
     _, expanded = command.ask("ValueSet/$expand", url="http://loinc.org/vs/LP98-3")
     assert "99001-1" in {c["code"] for c in expanded["expansion"]["contains"]}  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "url", "wanted", "codes"),
+    [
+        ("loinc", invented.LOINC, "http://loinc.org", ("ancestor", "LP98-3"), {"99001-1", "LP99-1"}),
+        ("loinc", invented.LOINC, "http://loinc.org", ("parent", "LP99-1"), {"99001-1"}),
+        ("loinc", invented.LOINC, "http://loinc.org", ("COMPONENT", "LP99-1"), {"99001-1"}),
+        ("loinc", invented.LOINC, "http://loinc.org", ("COMPONENT", "Bygonin"), {"99002-9"}),
+        ("loinc", invented.LOINC, "http://loinc.org", ("copyright", "3rdParty"), {"99002-9"}),
+        ("rxnorm", invented.RXNORM, RXNORM, ("STY", "T200"), {"20"}),
+        ("rxnorm", invented.RXNORM, RXNORM, ("SAB", "OTHER"), {"10"}),
+        ("rxnorm", invented.RXNORM, RXNORM, ("TTY", "SCD"), {"20"}),
+        ("rxnorm", invented.RXNORM, RXNORM, ("RO", "CUI:10"), {"20"}),
+        ("rxnorm", invented.RXNORM, RXNORM, ("has_ingredient", "CUI:10"), {"20"}),
+    ],
+)
+def test_filters_that_r4_defines_for_a_code_system(
+    command: Command, kind: str, files: dict[str, str], url: str, wanted: tuple[str, str], codes: set[str]
+) -> None:
+    command.load(kind, files, "--version", "9.99")
+    rule = {"system": url, "filter": [{"property": wanted[0], "op": "=", "value": wanted[1]}]}
+    valueset = {"resourceType": "ValueSet", "status": "active", "compose": {"include": [rule]}}
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "resource": valueset}]}
+    answer = httpx.post(f"{command.base}/ValueSet/$expand", json=parameters, timeout=20)
+    assert answer.status_code == 200, answer.text
+    assert {one["code"] for one in answer.json()["expansion"]["contains"]} == codes
 
 
 def test_a_kind_that_is_not_there_and_files_that_do_not_fit_are_told(command: Command) -> None:
