@@ -15,6 +15,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from fhir_server.concepts import catalog, implicit, sets
+from fhir_server.concepts.memory import remembering
 from fhir_server.concepts.model import Json, UnknownError
 from fhir_server.search import library, plan
 from fhir_server.search.codeset import CodeSet, Key, PassingError
@@ -46,10 +47,11 @@ def connect() -> None:
 async def _in(conn: Conn, key: Key) -> CodeSet:
     """Return the codes of a value set."""
     address = key[1]
-    found = await _addressed(conn, address)
-    if found is None:
-        raise FhirError(400, "not-supported", f"The value set '{address[:200]}' is not known here")
-    return await _codes(conn, await sets.compiled(conn, found), f"The value set '{address[:200]}'")
+    async with remembering(conn):
+        found = await _addressed(conn, address)
+        if found is None:
+            raise FhirError(400, "not-supported", f"The value set '{address[:200]}' is not known here")
+        return await _codes(conn, await sets.compiled(conn, found), f"The value set '{address[:200]}'")
 
 
 async def _related(conn: Conn, key: Key) -> CodeSet:
