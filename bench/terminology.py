@@ -119,7 +119,14 @@ async def answers(conninfo: str, asked: int, concepts: int) -> None:
             await _timed("validate-code", asked, validated)
             await _timed("lookup", asked, looked_up)
             await _timed("expand, first 1,000 of all", 50, lambda: expanded(everything))
-            await _timed("expand, first 1,000 by a filter", 50, lambda: expanded(some))
+            await _timed("expand, first 1,000 by a filter, inline", 50, lambda: expanded(some))
+            stored = await sets.compiled(conn, {"resourceType": "ValueSet", "status": "active", **some})
+
+            async def paged() -> None:
+                entries, _ = await sets.page(conn, stored, 0, 1_000)
+                assert len(entries) == 1_000
+
+            await _timed("the same, of a value set that is remembered", 50, paged)
     finally:
         await store.close()
 
