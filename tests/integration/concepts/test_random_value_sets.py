@@ -30,9 +30,11 @@ class Maker:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.base = f"http://random.test/{seed}"
-        self.systems = {
-            one["url"]: one for one in (self._system(number) for number in range(self.random.randint(1, 3)))
-        }
+        self.systems: dict[str, dict[str, Json]] = {}
+        for number in range(self.random.randint(1, 3)):
+            versions = self.random.choice([[""], ["1"], ["1", "2"]])
+            made_systems = {version: self._system(number, version) for version in versions}
+            self.systems[f"{self.base}/s{number}"] = made_systems
         self.valuesets: dict[str, Json] = {}
         for number in range(self.random.randint(3, 6)):
             made = self._valueset(number)
@@ -41,25 +43,26 @@ class Maker:
     @property
     def resources(self) -> list[Json]:
         """Everything that has to be stored."""
-        return [*self.systems.values(), *self.valuesets.values()]
+        return [*(one for some in self.systems.values() for one in some.values()), *self.valuesets.values()]
 
     def valueset(self, canonical: str, /) -> Json | None:
         """Return a value set of the case."""
         return self.valuesets.get(canonical)
 
     def codesystem(self, url: str, version: str, /) -> CodeSystem | None:
-        """Return a code system of the case."""
-        found = self.systems.get(url)
-        return CodeSystem(found) if found and version in ("", found.get("version", "")) else None
+        """Return a code system of the case, the newest version where none is named."""
+        versions = self.systems.get(url, {})
+        found = versions.get(version or max(versions, default=""))
+        return CodeSystem(found) if found else None
 
     def _chance(self, part: float) -> bool:
         return self.random.random() < part
 
-    def _system(self, number: int) -> Json:
+    def _system(self, number: int, version: str) -> Json:
         count = self.random.randint(1, 12)
         made: Json = {
             "resourceType": "CodeSystem",
-            "id": f"{self.base.rpartition('/')[2]}-s{number}",
+            "id": f"{self.base.rpartition('/')[2]}-s{number}-{version}x",
             "url": f"{self.base}/s{number}",
             "status": "active",
             "content": self.random.choice(["complete"] * 6 + ["fragment", "example"]),
@@ -70,8 +73,8 @@ class Maker:
                 {"code": "kind", "type": "string"},
             ],
         }
-        if self._chance(0.5):
-            made["version"] = "1"
+        if version:
+            made["version"] = version
         if self._chance(0.7):
             made["caseSensitive"] = self._chance(0.5)
         if self._chance(0.2):
@@ -122,10 +125,11 @@ class Maker:
             rule["valueSet"] = self.random.sample(known, min(len(known), self.random.choice([1, 1, 2])))
         if not rule or self._chance(0.5):
             rule["system"] = self.random.choice([*self.systems] * 8 + [f"{self.base}/unknown"])
-            if self._chance(0.1):
-                rule["version"] = self.random.choice(["1", "9"])
+            if self._chance(0.3):
+                rule["version"] = self.random.choice(["1", "1", "2", "9"])
             if self._chance(0.35):
-                rule["concept"] = [{"code": code} for code in self._listed(rule["system"])]
+                codes = self._listed(rule["system"], rule.get("version", ""))
+                rule["concept"] = [{"code": code} for code in codes]
             elif self._chance(0.75):
                 rule["filter"] = [self._filter() for _ in range(self.random.choice([1, 1, 2]))]
         return rule
@@ -133,9 +137,9 @@ class Maker:
     def _codes(self) -> list[str]:
         return list({f"c{self.random.randrange(14)}": None for _ in range(self.random.randint(1, 5))})
 
-    def _listed(self, url: str) -> list[str]:
+    def _listed(self, url: str, version: str) -> list[str]:
         """Return codes for a value set to list: such as their code system has, where that is complete."""
-        known = self.codesystem(url, "")
+        known = self.codesystem(url, version)
         if known is None or not known.complete:
             return self._codes()
         return self.random.sample(list(known.concepts), self.random.randint(1, len(known.concepts)))
