@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 CASES = 60
 OPERATORS = ("is-a", "descendent-of", "is-not-a", "generalizes")
-PATTERNS = ("c[0-4]", "c.*", "C1", "c(1|2)?", "[", "x{2}", ".*(0|9)")
+PATTERNS = ("c[0-4]", "c.*", "C1", "c(1|2)?", "x{2}", ".*(0|9)", ".*[^c]", "[a-c]+") * 4 + ("[",)
 
 
 class Maker:
@@ -65,7 +65,7 @@ class Maker:
             "id": f"{self.base.rpartition('/')[2]}-s{number}-{version}x",
             "url": f"{self.base}/s{number}",
             "status": "active",
-            "content": self.random.choice(["complete"] * 6 + ["fragment", "example"]),
+            "content": self.random.choice(["complete"] * 18 + ["fragment", "example"]),
             "property": [
                 {"code": "parent", "type": "code"},
                 {"code": "status", "type": "code"},
@@ -78,7 +78,7 @@ class Maker:
         if self._chance(0.7):
             made["caseSensitive"] = self._chance(0.5)
         if self._chance(0.2):
-            made["hierarchyMeaning"] = self.random.choice(["is-a", "part-of"])
+            made["hierarchyMeaning"] = self.random.choice(["is-a", "is-a", "is-a", "part-of"])
         roots: list[Json] = []
         placed: list[Json] = []
         for place in range(count):
@@ -124,14 +124,17 @@ class Maker:
         if known and self._chance(0.35):
             rule["valueSet"] = self.random.sample(known, min(len(known), self.random.choice([1, 1, 2])))
         if not rule or self._chance(0.5):
-            rule["system"] = self.random.choice([*self.systems] * 8 + [f"{self.base}/unknown"])
-            if self._chance(0.3):
-                rule["version"] = self.random.choice(["1", "1", "2", "9"])
+            rule["system"] = self.random.choice([*self.systems] * 20 + [f"{self.base}/unknown"])
+            if self._chance(0.3) and "" not in self.systems.get(rule["system"], ()):
+                versions = [*self.systems.get(rule["system"], ["1"])]
+                rule["version"] = self.random.choice(versions * 10 + ["9"]) or "9"
             if self._chance(0.35):
-                codes = self._listed(rule["system"], rule.get("version", ""))
-                rule["concept"] = [{"code": code} for code in codes]
+                listed = self._listed(rule["system"], rule.get("version", ""))
+                rule["concept"] = [{"code": code} for code in listed]
             elif self._chance(0.75):
-                rule["filter"] = [self._filter() for _ in range(self.random.choice([1, 1, 2]))]
+                system = self.codesystem(rule["system"], rule.get("version", ""))
+                codes = list(system.concepts) if system and self._chance(0.95) else self._codes()
+                rule["filter"] = [self._filter(codes) for _ in range(self.random.choice([1, 1, 2]))]
         return rule
 
     def _codes(self) -> list[str]:
@@ -144,9 +147,9 @@ class Maker:
             return self._codes()
         return self.random.sample(list(known.concepts), self.random.randint(1, len(known.concepts)))
 
-    def _filter(self) -> Json:
+    def _filter(self, codes: list[str]) -> Json:
         if self._chance(0.45):
-            code = self.random.choice(self._codes())
+            code = self.random.choice(codes)
             return {"property": "concept", "op": self.random.choice(OPERATORS), "value": code}
         name = self.random.choice(
             ["code", "concept", "display", "parent", "child", "inactive", "status", "size", "kind"]
