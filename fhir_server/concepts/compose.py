@@ -120,9 +120,12 @@ class _Compiler:
         active = compose.get("inactive") is False
         for rule in compose["include"]:
             for leaf in await self._rule(result, result.included, rule, active):
+                if result.leaves and result.leaves[-1].takes(leaf):
+                    continue
                 test = negated(within(result.leaves, leaf))
                 if not isinstance(test, bool):
                     leaf.where.append(test)
+                    leaf.repeated.append(test)
                 if test is not False:
                     result.leaves.append(leaf)
         out = [
@@ -146,7 +149,7 @@ class _Compiler:
             leaves = await self._system(result, gaps, rule, active)
         elif others:
             first, *others = others
-            leaves = [_copy(leaf) for leaf in first.leaves]
+            leaves = [leaf.copy() for leaf in first.leaves]
         else:
             gaps.append(Gap(None, f"ValueSet {result.called} has an include without system and value set"))
             return []
@@ -259,10 +262,6 @@ class _Compiler:
             result.included = composed.gaps or []
             result.included.append(Gap(None, f"the expansion of ValueSet {called} is incomplete: {lacking}"))
         return result
-
-
-def _copy(leaf: Leaf) -> Leaf:
-    return Leaf(leaf.url, leaf.version, leaf.system, leaf.listed, leaf.grammar, list(leaf.where))
 
 
 def _listed(json: Json) -> Listed:

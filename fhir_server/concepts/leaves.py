@@ -66,8 +66,8 @@ class Leaf:
     """Codes of one code system.
 
     Shape:  `system` None where it is not loaded, then they are `listed` or made by a `grammar`; `listed` None means
-            all of the system's; `version` is the one that the value set names; `counts` is how many codes there are,
-            as far as that was asked
+            all of the system's; `version` is the one that the value set names; `repeated` are those conditions which
+            only leave out what a leaf before has; `counts` is how many codes there are, as far as that was asked
     """
 
     url: str
@@ -76,6 +76,7 @@ class Leaf:
     listed: tuple[Listed, ...] | None = None
     grammar: Grammar | None = None
     where: list[Clause] = field(default_factory=list)
+    repeated: list[Clause] = field(default_factory=list)
     counts: dict[Hashable, int] = field(default_factory=dict)
     _by_code: dict[str, Listed] = field(default_factory=dict)
 
@@ -89,6 +90,25 @@ class Leaf:
     def number(self) -> int:
         """Its code system's number in the tables, 0 where it has none."""
         return self.system.id if self.system is not None else 0
+
+    @property
+    def own(self) -> list[Clause]:
+        """Its conditions, as if no leaf came before it."""
+        return [clause for clause in self.where if not any(clause is one for one in self.repeated)]
+
+    def copy(self) -> Leaf:
+        """Return a leaf of the same codes that another value set can narrow."""
+        return Leaf(self.url, self.version, self.system, self.listed, self.grammar, self.own)
+
+    def takes(self, other: Leaf) -> bool:
+        """Take in what a leaf lists that comes right after this one, and return whether that could be done."""
+        if self.listed is None or other.listed is None or self.where or other.where:
+            return False
+        if (self.url, self.version, self.number) != (other.url, other.version, other.number):
+            return False
+        known = {self.fold(one.code) for one in self.listed}
+        self.listed += tuple(one for one in other.listed if self.fold(one.code) not in known)
+        return True
 
     def fold(self, code: str) -> str:
         """Return `code` as rows of this leaf are compared."""
@@ -164,11 +184,12 @@ def _same(leaf: Leaf, of: Leaf) -> Clause | bool:
         return _made(leaf, leaf.grammar, of)
     if leaf.number == of.number:
         return _here(leaf)
-    if leaf.listed is not None and not leaf.where:
+    own = leaf.own
+    if leaf.listed is not None and not own:
         return _listing(leaf)
     return lambda sql, a: (
         f"EXISTS (SELECT FROM {leaf.source(sql, a + 'v')} WHERE {a}v.fold = {a}.fold"
-        + "".join(f" AND {one}" for one in leaf.conditions(sql, a + "v"))
+        + "".join(f" AND {one(sql, a + 'v')}" for one in own)
         + ")"
     )
 
@@ -179,14 +200,14 @@ def _made(leaf: Leaf, grammar: Grammar, of: Leaf) -> Clause | bool:
     by_rule: list[Clause] = (
         [] if of.grammar is not None else [lambda sql, a: f"{a}.code = ANY({sql.texts(passed)})"]
     )
-    parts = [*by_rule, *leaf.where]
+    parts = [*by_rule, *leaf.own]
     if not parts:
         return True
     return lambda sql, alias: " AND ".join(f"({one(sql, alias)})" for one in parts)
 
 
 def _here(leaf: Leaf) -> Clause | bool:
-    parts = [*([_listing(leaf)] if leaf.listed is not None else []), *leaf.where]
+    parts = [*([_listing(leaf)] if leaf.listed is not None else []), *leaf.own]
     if not parts:
         return True
     return lambda sql, alias: " AND ".join(f"({one(sql, alias)})" for one in parts)

@@ -299,3 +299,18 @@ async def test_codes_made_by_rules_are_included_and_excluded_like_others(
         found = await sets.contains(conn, compiled, ["g", "mg", "kg", "spoon"], UCUM)
     assert sorted(code for code, one in found.items() if one.member) == sorted(expected)
     assert not any(one.reasons for one in found.values())
+
+
+async def test_a_value_set_of_very_many_rules_on_one_code_system_can_be_told(ask: Asker) -> None:
+    await ask.put(animals("a", *(f"c{number}" for number in range(60))))
+    below = [{"property": "concept", "op": "is-a", "value": f"c{number}"} for number in range(60)]
+    listed = [{"system": URL, "concept": [{"code": f"c{n}"}, {"code": f"c{n + 1}"}]} for n in range(50)]
+    rules = [*listed * 6, *({"system": URL, "filter": [one]} for one in below), *listed]
+    made = {"resourceType": "ValueSet", "compose": {"include": rules, "exclude": listed[:2]}}
+    async with ask.store.pool.connection() as conn:
+        compiled = await sets.compiled(conn, made)
+        entries, total = await sets.page(conn, compiled, 0, 100)
+        found = await sets.contains(conn, compiled, ["c0", "c3", "c59"], URL)
+    assert sorted(entry.code for entry in entries) == sorted(f"c{number}" for number in range(3, 60))
+    assert total == 57
+    assert [found[code].member for code in ("c0", "c3", "c59")] == [False, True, True]
