@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 from rich.console import Console
 
-out = Console(highlight=False)
+PIPED_WIDTH = 250
+"""Characters of a line where nobody looks: tables are not cut for programs that read them."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 

@@ -138,6 +138,7 @@ def test_strict_refuses_what_no_type_has_and_lenient_finds_nothing() -> None:
 )
 def test_what_cannot_be_evaluated_is_refused(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PORTS, "member_of", None)
+    monkeypatch.setattr(PORTS, "conforms_to", None)
     with pytest.raises(FhirError) as refused:
         _evaluate(
             expression,
