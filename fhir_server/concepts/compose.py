@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fhir_server.concepts import catalog, filters, implicit, lookup, memory
-from fhir_server.concepts.leaves import Clause, Gap, Leaf, Listed, negated, within
+from fhir_server.concepts.leaves import ACTIVE, Clause, Gap, Leaf, Listed, negated, within
 from fhir_server.concepts.model import Conn, Json, System, UnknownError
 from terminology.grammars import GRAMMARS
 from terminology.records import Designation
@@ -199,7 +199,7 @@ class _Compiler:
         result.systems[f"{url}|{taken}" if taken else url] = None
         leaf = Leaf(url, taken, system)
         if active:
-            leaf.where.append(filters.ACTIVE)
+            leaf.where.append(ACTIVE)
         if "concept" in rule:
             listed = map(_listed, reversed(rule["concept"]))
             leaf.listed = tuple(reversed({leaf.fold(one.code): one for one in listed}.values()))

@@ -9,7 +9,8 @@ Source: http://snomed.org/ecl; http://hl7.org/fhir/R4/snomedct.html
 from __future__ import annotations
 
 from fhir_server.concepts import lookup
-from fhir_server.concepts.leaves import Clause
+from fhir_server.concepts.expression_places import ATTRIBUTE, RELATIONS, Lister
+from fhir_server.concepts.leaves import ACTIVE, Clause, Placed
 from fhir_server.concepts.model import Conn, System, UnknownError
 from fhir_server.search.sql import Sql
 from terminology.ecl import (
@@ -28,13 +29,6 @@ from terminology.ecl import (
 )
 
 _JOINS = {"AND": " AND ", "OR": " OR ", "MINUS": " AND NOT "}
-_RELATIONS = {
-    "<": ("concept_ancestor", "descendant", "ancestor"),
-    "<!": ("concept_parent", "child", "parent"),
-    ">": ("concept_ancestor", "ancestor", "descendant"),
-    ">!": ("concept_parent", "parent", "child"),
-}
-"""Operator: the table, its column of the concept itself, and of the one that it is related to."""
 
 
 async def clause(conn: Conn, system: System, text: str) -> Clause:
@@ -46,16 +40,29 @@ async def clause(conn: Conn, system: System, text: str) -> Clause:
     if missing := [code for code in named if code not in found]:
         raise UnknownError(*(f"the code system {system.called} has no code '{code}'" for code in missing))
     numbers = {code: one.n for code, one in found.items()}
-    return lambda sql, alias: (
-        f"{alias}.active AND {_Writer(system, numbers, sql).concept(tree, alias + '.n')}"
-    )
+    return _placed(system, numbers, tree, (ACTIVE,))
+
+
+def _placed(
+    system: System, numbers: dict[str, int], tree: Expression, besides: tuple[Clause, ...] = ()
+) -> Placed:
+    """Return the condition of an expression, and what `besides` it has to hold."""
+
+    def condition(sql: Sql, alias: str) -> str:
+        inside = _Writer(system, numbers, sql).concept(tree, alias + ".n")
+        return " AND ".join([*(one(sql, alias) for one in besides), inside])
+
+    def places(sql: Sql, _first: int | None = None) -> str:
+        return f"SELECT DISTINCT m.n FROM ({Lister(system.id, numbers, sql).places(tree)}) m"
+
+    return Placed(condition, places, besides)
 
 
 async def members(conn: Conn, system: System, code: str) -> Clause:
     """Return the condition that a concept of `system` is a member of the reference set `code`."""
     if await lookup.concept(conn, system, code) is None:
         raise UnknownError(f"the code system {system.called} has no code '{code[:100]}'")
-    return lambda sql, alias: _Writer(system, {}, sql).concept(Members(Code(code)), alias + ".n")
+    return _placed(system, {}, Members(Code(code)))
 
 
 class _Writer:
@@ -91,7 +98,7 @@ class _Writer:
 
     def _related(self, operator: str, of: Expression, n: str) -> str:
         itself = operator[:2] in ("<<", ">>")
-        table, own, other = _RELATIONS[operator[1:] if itself else operator]
+        table, own, other = RELATIONS[operator[1:] if itself else operator]
         h = self.alias()
         found = (
             f"EXISTS (SELECT FROM {table} {h} WHERE {h}.system = {self.system} AND {h}.{own} = {n}"
@@ -115,7 +122,7 @@ class _Writer:
         sign = "" if tree.equal else "NOT "
         name = self.code(tree.name, f"{p}.name")
         if isinstance(tree.name, Anything):
-            name = f"{p}.name ~ '^[0-9]{{6,18}}$'"
+            name = f"{p}.name ~ {ATTRIBUTE}"
         return self._property(p, n, f"{name} AND {sign}{self.code(tree.value, f'{p}.value')}")
 
     def code(self, tree: Expression, value: str) -> str:

@@ -16,8 +16,6 @@ from fhir_server.search.sql import Sql
 from terminology.codesystems import PROPERTIES, REGEX_LENGTH
 from terminology.patterns import PatternError, postgresql
 
-ACTIVE: Clause = lambda _sql, a: f"{a}.active"  # noqa: E731 - a constant of the type that all filters have
-
 _HIERARCHIC: dict[str, tuple[bool, str, str, str, bool]] = {
     "is-a": (True, "concept_ancestor", "descendant", "ancestor", True),
     "is-not-a": (False, "concept_ancestor", "descendant", "ancestor", True),
@@ -121,6 +119,7 @@ def _reader(system: System, name: str, operator: str) -> Callable[[_Test], Claus
         case "child":
             return lambda test: _neighbours(system, test, "parent", "child")
         case "ancestor" if system.declared(name) is None:  # of LOINC
+            lookup.require_followed(system)
             return lambda test: _neighbours(system, test, "descendant", "ancestor", "concept_ancestor")
     declared = system.declared(name)
     if name == "inactive" or (declared is not None and declared.uri == PROPERTIES + "inactive"):

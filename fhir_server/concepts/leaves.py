@@ -17,6 +17,8 @@ from terminology.records import Designation
 Clause = Callable[[Sql, str], str]
 """A condition on a row of concepts: takes the statement's arguments and the row's alias."""
 
+ACTIVE: Clause = lambda _sql, a: f"{a}.active"  # noqa: E731 - a constant of the type that all filters have
+
 
 class Places(Protocol):
     """Writes the statement for the places of concepts, in its column `n`."""
@@ -29,14 +31,16 @@ class Places(Protocol):
 class Placed:
     """A condition which can also say the places of all concepts that meet it: cheaper to list, dearer to ask once.
 
-    Shape:  `places` is a statement; it may leave out what comes after the `first` places
+    Shape:  `places` is a statement; it may leave out what comes after the `first` places; `besides` is what the
+            condition asks of a row that places do not tell
     """
 
-    __slots__ = ("condition", "places")
+    __slots__ = ("besides", "condition", "places")
 
-    def __init__(self, condition: Clause, places: Places) -> None:
+    def __init__(self, condition: Clause, places: Places, besides: tuple[Clause, ...] = ()) -> None:
         self.condition = condition
         self.places = places
+        self.besides = besides
 
     def __call__(self, sql: Sql, alias: str) -> str:
         """Return the condition on a row."""
@@ -163,7 +167,8 @@ class Leaf:
         source = self.source(sql, alias)
         if lead is None:
             return source, self.conditions(sql, alias)
-        rest = [clause(sql, alias) for clause in self.where if clause is not lead]
+        others = [*lead.besides, *(clause for clause in self.where if clause is not lead)]
+        rest = [clause(sql, alias) for clause in others]
         return source, [f"{alias}.n = ANY(ARRAY({lead.places(sql)}))", *rest]
 
 

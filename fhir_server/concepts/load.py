@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from fhir_server.concepts.climb import climb
 from fhir_server.concepts.model import Conn
 from fhir_server.concepts.words import vector
 from fhir_server.storage import epochs
@@ -20,8 +21,10 @@ from terminology.records import ConceptRecord, SystemHeader
 
 BATCH = 2_000
 LARGE = 20_000
-"""Concepts from which on the hierarchy is followed level by level, and the tables are analysed."""
+"""Concepts from which on the tables are analysed."""
 SWEPT_AFTER = "10 minutes"
+TOO_DEEP = "too-deep"
+"""The meaning of a hierarchy with too many ancestors to be followed: nothing is asked of it then."""
 
 Progress = Callable[[int], None]
 """Told how many concepts are in."""
@@ -155,58 +158,17 @@ async def finish(conn: Conn, system: int) -> None:
     ((count,),) = await cursor.fetchall()
     if count > LARGE:
         await conn.execute("ANALYZE concept, concept_parent, concept_property, designation")
-    await (_climb if count > LARGE else _climb_at_once)(conn, system)
-    cursor = await conn.execute(
-        "DELETE FROM concept_ancestor WHERE system = %s AND descendant = ancestor RETURNING descendant",
-        (system,),
-    )
-    circles = [n for (n,) in await cursor.fetchall()]
+    climbed = await climb(conn, system, count)
+    if not climbed.whole:
+        await conn.execute("UPDATE code_system SET meaning = %s WHERE id = %s", (TOO_DEEP, system))
     await conn.execute(
         "UPDATE code_system SET concepts = %s, problem = (SELECT 'circles in the hierarchy: '"
         " || string_agg(code, ', ') FROM (SELECT code FROM concept WHERE system = %s AND n = ANY(%s) LIMIT 20) c)"
         " WHERE id = %s",
-        (count, system, circles, system),
+        (count, system, climbed.circles, system),
     )
     if count > LARGE:
         await conn.execute("ANALYZE concept_ancestor")
-
-
-async def _climb_at_once(conn: Conn, system: int) -> None:
-    await conn.execute(
-        "INSERT INTO concept_ancestor (system, descendant, ancestor)"
-        " WITH RECURSIVE up AS (SELECT child, parent FROM concept_parent WHERE system = %s"
-        " UNION SELECT u.child, p.parent FROM up u JOIN concept_parent p ON p.system = %s AND p.child = u.parent)"
-        " SELECT %s, child, parent FROM up",
-        (system, system, system),
-    )
-
-
-async def _climb(conn: Conn, system: int) -> None:
-    """Find all ancestors, a level at a time: what is not known yet is the next level's start."""
-    await conn.execute(
-        "CREATE TEMP TABLE climb_step ON COMMIT DROP AS SELECT child AS descendant, parent AS ancestor"
-        " FROM concept_parent WHERE system = %s",
-        (system,),
-    )
-    while True:
-        cursor = await conn.execute(
-            "INSERT INTO concept_ancestor (system, descendant, ancestor)"
-            " SELECT %s, descendant, ancestor FROM climb_step ON CONFLICT DO NOTHING",
-            (system,),
-        )
-        if not cursor.rowcount:
-            break
-        await conn.execute("ANALYZE climb_step")
-        await conn.execute(
-            "CREATE TEMP TABLE climb_next ON COMMIT DROP AS SELECT DISTINCT s.descendant, p.parent AS ancestor"
-            " FROM climb_step s JOIN concept_parent p ON p.system = %s AND p.child = s.ancestor"
-            " WHERE NOT EXISTS (SELECT FROM concept_ancestor a WHERE a.system = %s"
-            " AND a.descendant = s.descendant AND a.ancestor = p.parent)",
-            (system, system),
-        )
-        await conn.execute("DROP TABLE climb_step")
-        await conn.execute("ALTER TABLE climb_next RENAME TO climb_step")
-    await conn.execute("DROP TABLE climb_step")
 
 
 async def publish(conn: Conn, system: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, cast
 
+from fhir_server.concepts import load
 from fhir_server.concepts.model import Concept, Conn, System, UnknownError
 from terminology.records import Designation, PropertyKind, PropertyValue
 
@@ -143,8 +144,15 @@ async def subsumes(conn: Conn, system: System, a: str, b: str) -> Subsumption:
 
 def require_subsumption(system: System) -> None:
     """Raise UnknownError where the hierarchy of a code system says something else than subsumption."""
+    require_followed(system)
     if system.meaning != "is-a":
         raise UnknownError(f"the hierarchy of {system.called} means '{system.meaning}', not subsumption")
+
+
+def require_followed(system: System) -> None:
+    """Raise UnknownError where nobody knows the ancestors of the concepts of a code system."""
+    if system.meaning == load.TOO_DEEP:
+        raise UnknownError(f"the hierarchy of {system.called} is too deep to be followed")
 
 
 def best_name(one: Designation, languages: Sequence[str]) -> int:

@@ -197,7 +197,8 @@ async def _rows(conn: Conn, leaf: Leaf, narrowed: Narrowed, offset: int, count: 
 
 def _by_place(leaf: Leaf, narrowed: Narrowed) -> bool:
     """Whether the places of one condition are all that is wanted of a leaf."""
-    return leaf.placed is not None and len(leaf.where) == 1 and narrowed == ALL
+    lead = leaf.placed
+    return lead is not None and not lead.besides and len(leaf.where) == 1 and narrowed == ALL
 
 
 async def _placed_rows(conn: Conn, leaf: Leaf, offset: int, count: int) -> list[Entry]:

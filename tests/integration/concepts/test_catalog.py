@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from fhir_server.concepts import catalog, load, lookup, sets
-from fhir_server.concepts.model import Conn, System
+from fhir_server.concepts import catalog, climb, load, lookup, sets
+from fhir_server.concepts.model import Conn, System, UnknownError
 from fhir_server.storage import read, write
 from terminology.records import ConceptRecord, Designation, SystemHeader
 from tests.integration.search.conftest import Asker, _open
@@ -314,3 +314,22 @@ async def test_a_value_set_of_very_many_rules_on_one_code_system_can_be_told(ask
     assert sorted(entry.code for entry in entries) == sorted(f"c{number}" for number in range(3, 60))
     assert total == 57
     assert [found[code].member for code in ("c0", "c3", "c59")] == [False, True, True]
+
+
+async def test_a_hierarchy_too_deep_to_follow_is_told_and_not_answered_without(
+    ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(climb, "ALWAYS", 2)
+    monkeypatch.setattr(climb, "USUAL", 0)
+    chain = [ConceptRecord("a"), *(ConceptRecord(b, parents=(a,)) for a, b in ("ab", "bc", "cd"))]
+    async with ask.store.pool.connection() as conn:
+        await load.load(conn, SystemHeader(URL, "1", "Chain", cased=True), chain)
+        found = await catalog.system(conn, URL)
+        assert found is not None
+        with pytest.raises(UnknownError, match="too deep"):
+            await lookup.subsumes(conn, found, "a", "d")
+        one = await lookup.concept(conn, found, "d")
+        assert one is not None
+        assert [each.code for each in await lookup.parents(conn, one)] == ["c"]
+        cursor = await conn.execute("SELECT count(*) FROM concept_ancestor WHERE system = %s", (found.id,))
+        assert await cursor.fetchone() == (0,)
