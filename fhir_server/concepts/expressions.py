@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fhir_server.concepts import lookup
 from fhir_server.concepts.expression_places import ATTRIBUTE, RELATIONS, Lister
-from fhir_server.concepts.leaves import ACTIVE, Clause, Placed
+from fhir_server.concepts.leaves import ACTIVE, REPEATED, Clause, Placed
 from fhir_server.concepts.model import Conn, System, UnknownError
 from fhir_server.search.sql import Sql
 from terminology.ecl import (
@@ -43,9 +43,7 @@ async def clause(conn: Conn, system: System, text: str) -> Clause:
     return _placed(system, numbers, tree, (ACTIVE,))
 
 
-def _placed(
-    system: System, numbers: dict[str, int], tree: Expression, besides: tuple[Clause, ...] = ()
-) -> Placed:
+def _placed(system: System, numbers: dict[str, int], tree: Expression, besides: tuple[Clause, ...]) -> Placed:
     """Return the condition of an expression, and what `besides` it has to hold."""
 
     def condition(sql: Sql, alias: str) -> str:
@@ -53,7 +51,7 @@ def _placed(
         return " AND ".join([*(one(sql, alias) for one in besides), inside])
 
     def places(sql: Sql, _first: int | None = None) -> str:
-        return f"SELECT DISTINCT m.n FROM ({Lister(system.id, numbers, sql).places(tree)}) m"
+        return Lister(system.id, numbers, sql).places(tree)
 
     return Placed(condition, places, besides)
 
@@ -62,7 +60,7 @@ async def members(conn: Conn, system: System, code: str) -> Clause:
     """Return the condition that a concept of `system` is a member of the reference set `code`."""
     if await lookup.concept(conn, system, code) is None:
         raise UnknownError(f"the code system {system.called} has no code '{code[:100]}'")
-    return _placed(system, {}, Members(Code(code)))
+    return _placed(system, {}, Members(Code(code)), (REPEATED,))
 
 
 class _Writer:
@@ -101,15 +99,15 @@ class _Writer:
         table, own, other = RELATIONS[operator[1:] if itself else operator]
         h = self.alias()
         found = (
-            f"EXISTS (SELECT FROM {table} {h} WHERE {h}.system = {self.system} AND {h}.{own} = {n}"
-            f" AND {self.concept(of, f'{h}.{other}')})"
+            f"(SELECT true FROM {table} {h} WHERE {h}.system = {self.system} AND {h}.{own} = {n}"
+            f" AND {self.concept(of, f'{h}.{other}')} LIMIT 1) IS NOT NULL"
         )
-        return f"({self.concept(of, n)} OR {found})" if itself else found
+        return f"({self.concept(of, n)} OR {found})" if itself else f"({found})"
 
     def _property(self, p: str, n: str, condition: str) -> str:
         return (
-            f"EXISTS (SELECT FROM concept_property {p} WHERE {p}.system = {self.system} AND {p}.n = {n}"
-            f" AND {condition})"
+            f"((SELECT true FROM concept_property {p} WHERE {p}.system = {self.system} AND {p}.n = {n}"
+            f" AND {condition} LIMIT 1) IS NOT NULL)"
         )
 
     def _refinement(self, tree: Refinement, n: str) -> str:

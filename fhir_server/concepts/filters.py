@@ -10,7 +10,7 @@ from collections.abc import Callable
 import regex
 
 from fhir_server.concepts import lookup
-from fhir_server.concepts.leaves import Clause, Placed
+from fhir_server.concepts.leaves import REPEATED, Clause, Placed
 from fhir_server.concepts.model import Conn, Json, System, UnknownError
 from fhir_server.search.sql import Sql
 from terminology.codesystems import PROPERTIES, REGEX_LENGTH
@@ -69,18 +69,22 @@ Values = Callable[[Sql, str], str]
 
 
 class _Test:
-    """What the values of a property must be: `some` value passes `one`, or with `none` no value does."""
+    """What the values of a property must be: `some` value passes `one`, or with `none` no value does.
 
-    def __init__(self, one: Callable[[Sql, str], str], none: bool = False) -> None:
+    Shape:  `only` is the one value that passes, where it is one: an index knows its beginning
+    """
+
+    def __init__(self, one: Callable[[Sql, str], str], none: bool = False, only: str | None = None) -> None:
         self.one = one
         self.none = none
+        self.only = only
 
 
 def _test(system: System, operator: str, value: str) -> _Test:
     listed = [part.strip() for part in value.split(",")]
     match operator:
         case "=":
-            return _Test(lambda sql, v: f"{v} = {sql.text(value)}")
+            return _Test(lambda sql, v: f"{v} = {sql.text(value)}", only=value)
         case "in":
             return _Test(lambda sql, v: f"{v} = ANY({sql.texts(listed)})")
         case "not-in":
@@ -147,8 +151,20 @@ def _neighbours(system: System, test: _Test, here: str, there: str, table: str =
 
 
 def _property(system: System, test: _Test, name: str) -> Clause:
-    sign = "NOT " if test.none else ""
-    return lambda sql, a: (
-        f"{sign}EXISTS (SELECT FROM concept_property p WHERE p.system = {sql.big(system.id)}"
-        f" AND p.n = {a}.n AND p.name = {sql.text(name)} AND {test.one(sql, 'p.value')})"
-    )
+    def having(sql: Sql, also: str) -> str:
+        return (
+            f"FROM concept_property p WHERE p.system = {sql.big(system.id)}{also}"
+            f" AND p.name = {sql.text(name)} AND {test.one(sql, 'p.value')}"
+        )
+
+    def condition(sql: Sql, a: str) -> str:
+        # no EXISTS: a list of the first would rather collect all that have it
+        return (
+            f"(SELECT true {having(sql, f' AND p.n = {a}.n')} LIMIT 1) IS {'' if test.none else 'NOT '}NULL"
+        )
+
+    def places(sql: Sql, _first: int | None = None) -> str:
+        known = "" if test.only is None else f" AND left(p.value, 200) = {sql.text(test.only[:200])}"
+        return f"SELECT p.n {having(sql, known)}"
+
+    return condition if test.none else Placed(condition, places, (REPEATED,))

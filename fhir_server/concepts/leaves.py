@@ -18,6 +18,8 @@ Clause = Callable[[Sql, str], str]
 """A condition on a row of concepts: takes the statement's arguments and the row's alias."""
 
 ACTIVE: Clause = lambda _sql, a: f"{a}.active"  # noqa: E731 - a constant of the type that all filters have
+REPEATED: Clause = lambda _sql, _a: "true"  # noqa: E731
+"""What is besides places that may come more than once."""
 
 
 class Places(Protocol):
@@ -82,6 +84,7 @@ class Leaf:
     where: list[Clause] = field(default_factory=list)
     repeated: list[Clause] = field(default_factory=list)
     counts: dict[Hashable, int] = field(default_factory=dict)
+    few: bool | None = None
     _by_code: dict[str, Listed] = field(default_factory=dict)
 
     def said(self, code: str) -> Listed | None:

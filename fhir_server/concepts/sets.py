@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from fhir_server.concepts.compose import PLAIN, Compiled, Versions, compiled
 from fhir_server.concepts.leaves import Leaf, Listed
@@ -27,8 +27,15 @@ __all__ = [
     "compiled",
     "contains",
     "page",
+    "page_soon",
     "total",
 ]
+
+FEW = 5_000
+"""Places up to which a list is made from all of them."""
+LATE = 10_000
+"""Place of a page from which on all places are collected first."""
+Lead = Literal["places", "words", "order"]
 
 _SHOWN = "x.code, x.n, x.display, x.definition, x.active, x.abstract"
 
@@ -140,14 +147,44 @@ async def page(
 
     Errors: UnknownError where something that the value set is made of is not loaded, or cannot be listed
     """
+    entries, known = await _page(conn, valueset, offset, count, narrowed)
+    return entries, await total(conn, valueset, narrowed) if known is None else known
+
+
+async def page_soon(
+    conn: Conn, valueset: Compiled, offset: int, count: int, narrowed: Narrowed = ALL
+) -> tuple[list[Entry], int | None]:
+    """Return what `page` does, with no total where all codes of a code system would be asked for it one by one.
+
+    Shape:  the total is there on the last page, and of a set that is listed from what few codes have or is below a code
+    """
+    entries, known = await _page(conn, valueset, offset, count, narrowed)
+    if known is None:
+        counts = [await _counted_soon(conn, leaf, narrowed) for leaf in valueset.leaves]
+        known = None if None in counts else sum(one for one in counts if one is not None)
+    return entries, known
+
+
+async def _page(
+    conn: Conn, valueset: Compiled, offset: int, count: int, narrowed: Narrowed
+) -> tuple[list[Entry], int | None]:
+    """Return a page, and how many codes there are in all where that came to light."""
     entries: list[Entry] = []
     passed = 0
     for leaf in _listable(valueset):
-        there = await _count(conn, leaf, narrowed)
-        skipped = max(offset - passed, 0)
-        if skipped < there and len(entries) < count:
-            entries += await _rows(conn, leaf, narrowed, skipped, count - len(entries))
-        passed += there
+        there = leaf.counts.get(narrowed)
+        skipped, wanted = max(offset - passed, 0), count - len(entries)
+        if not wanted and there is None:
+            return entries, None
+        if wanted and (there is None or skipped < there):
+            found = await _rows(conn, leaf, narrowed, skipped, wanted)
+            entries += found
+            if there is None and len(found) < wanted and (found or not skipped):
+                there = skipped + len(found)
+                _remember(leaf, narrowed, there)
+            elif there is None and len(found) == wanted:
+                return entries, None
+        passed += await _count(conn, leaf, narrowed) if there is None else there
     return entries, passed
 
 
@@ -163,36 +200,85 @@ def _listable(valueset: Compiled) -> list[Leaf]:
 
 async def _count(conn: Conn, leaf: Leaf, narrowed: Narrowed) -> int:
     """Return how many codes a leaf has; remembered with it, unless words were asked for."""
-    if narrowed.text:
-        return await _counted(conn, leaf, narrowed)
-    if narrowed not in leaf.counts:
-        leaf.counts[narrowed] = await _counted(conn, leaf, narrowed)
-    return leaf.counts[narrowed]
+    known = leaf.counts.get(narrowed)
+    if known is None:
+        known = await _counted(conn, leaf, narrowed)
+        _remember(leaf, narrowed, known)
+    return known
+
+
+def _remember(leaf: Leaf, narrowed: Narrowed, count: int) -> None:
+    if not narrowed.text:
+        leaf.counts[narrowed] = count
 
 
 async def _counted(conn: Conn, leaf: Leaf, narrowed: Narrowed) -> int:
-    if leaf.listed is not None and not leaf.where and narrowed == ALL:
-        return len(leaf.listed)
-    if leaf.system is not None and leaf.listed is None and not leaf.where and narrowed == ALL:
-        return leaf.system.count
+    known = _plainly(leaf, narrowed)
+    if known is not None:
+        return known
     sql = Sql()
     if leaf.placed is not None and _by_place(leaf, narrowed):
         text = f"SELECT count(*) FROM ({leaf.placed.places(sql)}) p"
     else:
-        text = f"SELECT count(*) FROM {_chosen(leaf, narrowed, sql)}"
+        lead: Lead = "places" if leaf.placed is not None else "words"
+        text = f"SELECT count(*) FROM {_chosen(leaf, narrowed, sql, lead)}"
     ((count,),) = await run(conn, text, sql.args)
     return int(count)
 
 
+def _plainly(leaf: Leaf, narrowed: Narrowed) -> int | None:
+    """Return how many codes a leaf has where nothing has to be counted."""
+    if leaf.where or narrowed != ALL:
+        return None
+    if leaf.listed is not None:
+        return len(leaf.listed)
+    return leaf.system.count if leaf.system is not None else None
+
+
+async def _counted_soon(conn: Conn, leaf: Leaf, narrowed: Narrowed) -> int | None:
+    """Return how many codes a leaf has, None where that takes long."""
+    known = leaf.counts.get(narrowed, _plainly(leaf, narrowed))
+    if known is not None or _by_place(leaf, narrowed):
+        return await _count(conn, leaf, narrowed) if known is None else known
+    return None if await _lead(conn, leaf, narrowed) == "order" else await _count(conn, leaf, narrowed)
+
+
 async def _rows(conn: Conn, leaf: Leaf, narrowed: Narrowed, offset: int, count: int) -> list[Entry]:
-    sql = Sql()
     if _by_place(leaf, narrowed):
         return await _placed_rows(conn, leaf, offset, count)
+    late = leaf.placed is not None and offset >= LATE
+    lead: Lead = "places" if late else await _lead(conn, leaf, narrowed)
+    sql = Sql()
     text = (
-        f"SELECT {_SHOWN} FROM {_chosen(leaf, narrowed, sql)}"
+        f"SELECT {_SHOWN} FROM {_chosen(leaf, narrowed, sql, lead)}"
         f" ORDER BY x.ord LIMIT {sql.big(count)} OFFSET {sql.big(offset)}"
     )
     return [Entry(leaf, *row) for row in await run(conn, text, sql.args)]
+
+
+async def _lead(conn: Conn, leaf: Leaf, narrowed: Narrowed) -> Lead:
+    """Return where a list begins: from few places, from few codes with the words, else from all codes in order."""
+    if leaf.listed is not None or leaf.system is None:
+        return "words"
+    if leaf.placed is not None and leaf.few is None:
+        sql = Sql()
+        leaf.few = await _few(conn, leaf.placed.places(sql), sql)
+    if leaf.few:
+        return "places"
+    if not narrowed.text.strip():
+        return "order"
+    sql = Sql()
+    found = " AND ".join(Narrowed(narrowed.text).conditions(sql, "c"))
+    rare = await _few(
+        conn, f"SELECT c.n FROM concept c WHERE c.system = {sql.big(leaf.number)} AND {found}", sql
+    )
+    return "words" if rare else "order"
+
+
+async def _few(conn: Conn, rows: str, sql: Sql) -> bool:
+    text = f"SELECT count(*) FROM (SELECT FROM ({rows}) r LIMIT {sql.big(FEW + 1)}) p"
+    ((count,),) = await run(conn, text, sql.args)
+    return int(count) <= FEW
 
 
 def _by_place(leaf: Leaf, narrowed: Narrowed) -> bool:
@@ -212,11 +298,12 @@ async def _placed_rows(conn: Conn, leaf: Leaf, offset: int, count: int) -> list[
     return [Entry(leaf, *row) for row in await run(conn, text, sql.args)]
 
 
-def _chosen(leaf: Leaf, narrowed: Narrowed, sql: Sql) -> str:
-    """Return the rows `x` of a leaf that are wanted: where words lead, its own conditions are asked one by one."""
-    if narrowed.text:
-        source, found = leaf.source(sql, "x"), leaf.conditions(sql, "x")
-    else:
+def _chosen(leaf: Leaf, narrowed: Narrowed, sql: Sql, lead: Lead) -> str:
+    """Return the rows `x` of a leaf that are wanted; only what leads may use an index of its own."""
+    if lead == "places":
         source, found = leaf.listing(sql, "x")
-    found += narrowed.conditions(sql, "x")
+    else:
+        source, found = leaf.source(sql, "x"), leaf.conditions(sql, "x")
+    others = narrowed.conditions(sql, "x")
+    found += others if lead == "words" else [f"({one}) IS TRUE" for one in others]
     return source + (f" WHERE {' AND '.join(found)}" if found else "")

@@ -1,7 +1,9 @@
 """`ValueSet/$expand`: the codes of a value set, a page or all of them, and what they were made from.
 
 Where R4 leaves a choice: an expansion is flat unless `excludeNested` is false; then it is whole, and paging is ignored.
-Without `count` it is whole too, up to MOST codes. What is not loaded is a 404 that names everything missing.
+Without `count` it is whole too, up to MOST codes. `total`, which R4 does not demand, is left out where the codes of a
+large code system would have to be asked one by one for it (a value set that is not stored, or a common word); `count=0`
+always tells it. What is not loaded is a 404 that names everything missing.
 Source: http://hl7.org/fhir/R4/valueset-operation-expand.html
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from fhir_server.concepts import sets
+from fhir_server.concepts import memory, sets
 from fhir_server.concepts.memory import remembering
 from fhir_server.concepts.model import Conn, UnknownError
 from fhir_server.concepts.sets import Compiled, Narrowed, Versions
@@ -66,7 +68,7 @@ async def expand(session: Session, request: Request) -> Result:
         compiled = await sets.compiled(conn, resource, versions)
         _listable(compiled)
         try:
-            expansion = await _expansion(conn, call, compiled, narrowed)
+            expansion = await _expansion(conn, call, resource, compiled, narrowed)
         except UnknownError as problem:
             raise not_loaded(*problem.reasons) from None
     return Result(200, dump_json(_definition(resource, call) | {"expansion": expansion}))
@@ -115,16 +117,19 @@ def _listable(compiled: Compiled) -> None:
         raise FhirError(422, "too-costly", text)
 
 
-async def _expansion(conn: Conn, call: Call, compiled: Compiled, narrowed: Narrowed) -> Json:
+async def _expansion(conn: Conn, call: Call, resource: Json, compiled: Compiled, narrowed: Narrowed) -> Json:
     offset, count = call.whole("offset") or 0, call.whole("count")
     nests = call.one("excludeNested") is not None and not call.flag("excludeNested")
     if nests and count != 0:
         offset, count = 0, None
     if count is not None and count > MOST:
         raise FhirError(400, "too-costly", f"One answer has at most {MOST:,} codes; ask for pages", "count")
-    entries, total = await sets.page(conn, compiled, offset, MOST if count is None else count, narrowed)
-    if count is None and total - offset > MOST:
-        text = f"The value set has {total:,} codes, one answer at most {MOST:,}; ask for pages by 'count'"
+    counted = count == 0 or (memory.remembered(resource) and not narrowed.text)
+    paged = sets.page if counted else sets.page_soon
+    entries, total = await paged(conn, compiled, offset, MOST + 1 if count is None else count, narrowed)
+    if count is None and len(entries) > MOST:
+        has = f"{total:,}" if total is not None else f"more than {MOST:,}"
+        text = f"The value set has {has} codes, one answer at most {MOST:,}; ask for pages by 'count'"
         raise FhirError(400, "too-costly", text, "count")
     listed = await contents(conn, entries, _shown(call, compiled))
     if nests:
@@ -132,7 +137,7 @@ async def _expansion(conn: Conn, call: Call, compiled: Compiled, narrowed: Narro
     return {
         "identifier": f"urn:uuid:{uuid.uuid4()}",
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
-        "total": total,
+        **({} if total is None else {"total": total}),
         **({"offset": offset} if call.all("offset") or call.all("count") else {}),
         "parameter": _echoed(call, compiled),
         **({"contains": listed} if listed else {}),

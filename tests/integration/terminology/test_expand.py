@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_server.concepts import sets
 from tests.integration.terminology.made import ALL_PLANTS, NOWHERE, PLANTS, TREES, parameters
 
 Json = dict[str, Any]
@@ -265,3 +266,31 @@ async def test_an_expansion_is_a_valid_value_set(web: httpx.AsyncClient) -> None
     made = (await web.get(f"{ALL}&{query}")).json()
     outcome = (await web.post("ValueSet/$validate", json=made)).json()
     assert [one for one in outcome["issue"] if one["severity"] in ("error", "fatal")] == []
+
+
+async def test_a_total_that_would_take_long_is_left_out_but_told_when_asked_for(
+    web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sets, "FEW", 1)
+    word = "filter=tree"
+    pages = [await expansion(web, f"{word}&count=2&offset={offset}") for offset in (0, 2)]
+    assert [codes(page) for page in pages] == [["tree", "oak"], ["apple"]]
+    assert "total" not in pages[0]
+    assert pages[1]["total"] == 3
+    assert (await expansion(web, f"{word}&count=0"))["total"] == 3
+    assert (await expansion(web, word))["total"] == 3
+
+
+async def test_pages_are_the_same_wherever_a_list_begins(
+    web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def queries() -> list[str]:
+        narrowed = ("", "filter=tree", "activeOnly=true", "excludeNotForUI=true&filter=oak")
+        return [f"{one}&count=2&offset={offset}" for one in narrowed for offset in (0, 1, 2, 4)]
+
+    before = [codes(await expansion(web, query, TREES)) for query in queries()]
+    for few, late in ((0, 1_000), (0, 1), (1_000, 1)):
+        monkeypatch.setattr(sets, "FEW", few)
+        monkeypatch.setattr(sets, "LATE", late)
+        await web.put("ValueSet/forget", json={"resourceType": "ValueSet", "id": "forget", "status": "draft"})
+        assert [codes(await expansion(web, query, TREES)) for query in queries()] == before
