@@ -141,7 +141,7 @@ with `contained`. `_has` asks about stored resources only.
 at the next search. A value set is used only if every one of its codes is known: what is missing (an unknown or incomplete
 code system, a filter that cannot be evaluated) is listed in the error. A value set may be of any size: of a large one
 those codes are taken that resources use. Why and how: [0019](../decisions/0019-value-sets-in-search.md),
-[0029](../decisions/0029-large-value-sets-in-search.md).
+[0027](../decisions/0027-large-value-sets-in-search.md).
 """
 
 _MEANING = {
