@@ -35,6 +35,11 @@ def searches(kind: str) -> list[tuple[str, ...]]:
     return sorted(found)
 
 
+def singles(kind: str) -> list[str]:
+    """Return the parameters that can be asked for alone."""
+    return [names[0] for names in searches(kind) if len(names) == 1]
+
+
 def interactions(kind: str) -> set[str]:
     """Return the interactions that the statement names for a type."""
     return {one["code"] for one in resources()[kind]["interaction"] if expectation(one)}
@@ -90,6 +95,8 @@ def _texts(kind: str, value: Value) -> Iterator[str]:
     data = value.data
     if kind == "token":
         yield from _tokens(data)
+    elif kind == "reference" and isinstance(data, str):
+        yield escape(data)
     elif kind == "reference" and "reference" in data:
         yield escape(data["reference"])
     elif kind == "date" and value.type in DATES:
