@@ -70,6 +70,7 @@ def validate(resource: Json, asks: Asks, options: Options = DEFAULT) -> list[Iss
         check_asked(run, run.frames[id(resource)])
     except FullError:
         pass
+    run.join()
     if run.limited:
         run.issues.append(issue("issues-limit", "", limit=MAX_ISSUES))
     return run.issues

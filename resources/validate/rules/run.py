@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from resources.fhirpath.environment import Environment, Limits
 from resources.fhirpath.model import kind_of
 from resources.fhirpath.ports import PORTS
@@ -24,6 +26,10 @@ Conforms = Callable[["Run", Any, str, str], bool | None]
 
 LIMITS = Limits(steps=2_000_000, seconds=10.0)
 """What one invariant may cost in steps, and all of a validation together in seconds."""
+MAX_PLACES = 100
+"""The most places that one issue about a code system that is not loaded tells."""
+_MAX_CODES = 5
+_UNLOADED = "code-unknown-system"
 MAX_INSIDE = 16
 """Profiles that are looked at because of each other."""
 
@@ -122,6 +128,7 @@ class Run:
         self.seconds = LIMITS.seconds
         self._asides = 0
         self._said: set[tuple[str, str, str]] = set()
+        self._unloaded: dict[str, tuple[int, dict[str, str]]] = {}
         self._verdicts: dict[tuple[int, str], bool | None] = {}
         self._kept: list[Any] = []
         self._conforms = conforms
@@ -131,11 +138,34 @@ class Run:
         self, message_id: str, path: str, /, *, severity: Severity | None = None, **facts: object
     ) -> None:
         """Note the message of the element at `path`, unless it was said already."""
+        if message_id == _UNLOADED and self._joins(str(facts["why"]), path, str(facts["code"])):
+            return
         told = severity or MESSAGES[message_id].severity
         if told != "error" and self._asides >= MAX_ISSUES:
             self.limited = True
             return
         self.repeat(issue(message_id, path, told, **facts))
+
+    def _joins(self, why: str, path: str, code: str) -> bool:
+        """Whether a code cannot be told for a reason that was told before: then that issue gets one more place."""
+        known = self._unloaded.get(why)
+        if known is None:
+            self._unloaded[why] = len(self.issues), {path: code}
+            return False
+        if len(known[1]) < MAX_PLACES:
+            known[1].setdefault(path, code)
+        return True
+
+    def join(self) -> None:
+        """Let each issue about a code system that is not loaded tell all of its places."""
+        for why, (at, places) in self._unloaded.items():
+            if len(places) > 1 and at < len(self.issues) and self.issues[at].id == _UNLOADED:
+                codes = list(dict.fromkeys(places.values()))
+                more = f" and {len(codes) - _MAX_CODES} more" if len(codes) > _MAX_CODES else ""
+                listed = ", ".join(codes[:_MAX_CODES]) + more
+                named = f"each of {listed}" if len(codes) > 1 else listed
+                told = issue(_UNLOADED, "", self.issues[at].severity, code=named, why=why)
+                self.issues[at] = structs.replace(told, expression=tuple(places))
 
     def repeat(self, told: Issue) -> None:
         """Note an issue, unless it was said already."""
@@ -162,15 +192,15 @@ class Run:
     @contextmanager
     def apart(self) -> Iterator[list[Issue]]:
         """Collect what is said inside in a list of its own."""
-        kept = self.issues, self._said, self.checked, self._asides
+        kept = self.issues, self._said, self.checked, self._asides, self._unloaded
         waiting, self.waiting = self.waiting, False
-        self.issues, self._said, self.checked, self._asides = [], set(), set(), 0
+        self.issues, self._said, self.checked, self._asides, self._unloaded = [], set(), set(), 0, {}
         try:
             yield self.issues
         except FullError:
             pass
         finally:
-            self.issues, self._said, self.checked, self._asides = kept
+            self.issues, self._said, self.checked, self._asides, self._unloaded = kept
             self.waiting = waiting or self.waiting
 
     def conforms(self, value: Any, canonical: str, code: str = "") -> bool | None:

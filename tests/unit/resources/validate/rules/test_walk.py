@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ig.offline import Offline
 from resources.validate.asks import Verdict
 from resources.validate.explain import MAX_ISSUES
 from resources.validate.options import Options
@@ -171,3 +172,13 @@ def test_profiles_that_refer_to_each_other_come_to_an_end() -> None:
         link=[{"other": {"reference": "#a"}, "type": "refer"}],
     )
     assert "invariant-failed" not in [each.id for each in told(whole, first, second)]
+
+
+def test_a_code_system_that_is_not_loaded_is_told_once_with_all_its_places() -> None:
+    codings = [{"system": "http://nowhere.test/cs", "code": code} for code in "abbcdefg"]
+    resource = {"resourceType": "Observation", "status": "final", "code": {"coding": codings}}
+    found = [one for one in validate(resource, Offline()) if one.id == "code-unknown-system"]
+    assert [list(one.expression) for one in found] == [[f"Observation.code.coding[{n}]" for n in range(8)]]
+    assert "each of a, b, c, d, e and 2 more" in found[0].text
+    alone = validate(resource | {"code": {"coding": codings[:1]}}, Offline())
+    assert "Whether a is a code cannot be told" in next(o.text for o in alone if o.id == "code-unknown-system")
