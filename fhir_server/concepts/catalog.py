@@ -28,6 +28,7 @@ from fhir_server.search.sql import Sql, all_of
 from fhir_server.storage.rows import Row, type_number
 from resources.codec.json import parse_json
 from resources.definitions.vocabulary import published
+from resources.outcome import FhirError
 from terminology.known import known
 from terminology.records import DeclaredProperty
 from terminology.resources import header, records
@@ -101,7 +102,7 @@ async def _offers(conn: Conn, url: str) -> list[_Offer]:
 async def _import(conn: Conn, offer: _Offer) -> _Offer:
     """Return an offer after its concepts have been brought into the tables; who comes second waits and finds them."""
     async with conn.transaction():
-        await conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, offer.rid % 2**31))
+        await _lock(conn, offer.rid % 2**31)
         row = await _content(conn, offer.rid)
         if row is None:
             return offer
@@ -122,6 +123,19 @@ async def _import(conn: Conn, offer: _Offer) -> _Offer:
 
 _LOCK = 0x4842_4353
 """The first key of advisory locks on imports: 'HBCS'."""
+PATIENCE = 50
+"""How many times who comes second looks, a tenth of a second apart, whether an import is done."""
+
+
+async def _lock(conn: Conn, key: int) -> None:
+    """Take the lock of an import; raises FhirError 503 where another request is long at it."""
+    for _ in range(PATIENCE):
+        cursor = await conn.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK, key))
+        if await cursor.fetchone() == (True,):
+            return
+        await asyncio.sleep(0.1)
+    text = "The code system is large and just being brought into the tables for its first use; try again soon"
+    raise FhirError(503, "transient", text, headers={"Retry-After": "10"})
 
 
 async def _content(conn: Conn, rid: int) -> Row | None:

@@ -14,6 +14,7 @@ import pytest
 from fhir_server.concepts import catalog, climb, load, lookup, sets
 from fhir_server.concepts.model import Conn, System, UnknownError
 from fhir_server.storage import read, write
+from resources.outcome import FhirError
 from terminology.records import ConceptRecord, Designation, SystemHeader
 from tests.integration.search.conftest import Asker, _open
 
@@ -333,3 +334,19 @@ async def test_a_hierarchy_too_deep_to_follow_is_told_and_not_answered_without(
         assert [each.code for each in await lookup.parents(conn, one)] == ["c"]
         cursor = await conn.execute("SELECT count(*) FROM concept_ancestor WHERE system = %s", (found.id,))
         assert await cursor.fetchone() == (0,)
+
+
+async def test_who_comes_while_an_import_takes_long_is_told_to_come_again(
+    ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "PATIENCE", 1)
+    await ask.put(animals("a", "cat"))
+    async with ask.store.pool.connection() as other, other.transaction():
+        cursor = await other.execute("SELECT rid FROM resource WHERE id = 'a'")
+        found = await cursor.fetchone()
+        assert found is not None
+        await other.execute("SELECT pg_advisory_xact_lock(%s, %s)", (catalog._LOCK, found[0]))
+        with pytest.raises(FhirError) as raised:
+            await system(ask)
+    assert (raised.value.status, raised.value.headers["Retry-After"]) == (503, "10")
+    assert await codes(ask) == ["cat"]
