@@ -9,12 +9,11 @@ Source: http://hl7.org/fhir/R4/capabilitystatement-operation-implements.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from resources.outcome import STRUCTURE, Issue, Severity
 
 Json = dict[str, Any]
-Expectation = Literal["SHALL", "SHOULD", "MAY", "SHOULD-NOT"]
 
 EXPECTATION = STRUCTURE + "capabilitystatement-expectation"
 COMBINATION = STRUCTURE + "capabilitystatement-search-parameter-combination"

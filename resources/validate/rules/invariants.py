@@ -12,7 +12,7 @@ from typing import Any
 
 from resources.fhirpath import compile as compile_expression
 from resources.fhirpath.environment import Closure, Environment
-from resources.fhirpath.model import Kind, kind_of
+from resources.fhirpath.model import kind_of
 from resources.fhirpath.values import Items, Node
 from resources.outcome import FhirError
 from resources.profiles.nodes import Constraint
@@ -83,11 +83,6 @@ def invariants(constraints: Iterable[Constraint], code: str, base: bool = False)
         _evaluate(run, frame, found, Node(value, kind, extra), path)
 
     return check
-
-
-def dynamic_kind(value: Any, kind: Kind) -> Kind:
-    """Return the kind of a resource by its `resourceType`, else `kind`."""
-    return kind_of(value["resourceType"]) if kind.dynamic else kind
 
 
 def _evaluate(run: Run, frame: Frame, found: tuple[Invariant, ...], node: Node, path: str) -> None:

@@ -181,4 +181,6 @@ def test_a_code_system_that_is_not_loaded_is_told_once_with_all_its_places() -> 
     assert [list(one.expression) for one in found] == [[f"Observation.code.coding[{n}]" for n in range(8)]]
     assert "each of a, b, c, d, e and 2 more" in found[0].text
     alone = validate(resource | {"code": {"coding": codings[:1]}}, Offline())
-    assert "Whether a is a code cannot be told" in next(o.text for o in alone if o.id == "code-unknown-system")
+    assert "Whether a is a code cannot be told" in next(
+        o.text for o in alone if o.id == "code-unknown-system"
+    )
