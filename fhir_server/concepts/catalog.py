@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from fhir_server.concepts import load, memory
 from fhir_server.concepts.model import Conn, Json, System
-from fhir_server.concepts.stored import by_canonical
+from fhir_server.concepts.preference import natural, rank
+from fhir_server.concepts.stored import LARGE, by_canonical
 from fhir_server.search import plan
 from fhir_server.search.hashing import token
-from fhir_server.search.library import preference
 from fhir_server.search.params import uri
 from fhir_server.search.params.token import CODE
 from fhir_server.search.registry import registry
@@ -34,8 +34,6 @@ from terminology.records import DeclaredProperty
 from terminology.resources import header, records
 
 SYSTEM = "s.id, s.url, s.version, s.name, s.content, s.cased, s.meaning, s.concepts, s.properties"
-LARGE = 1_000_000
-"""Bytes of JSON from which on a resource is read beside the event loop."""
 
 
 class _Offer(NamedTuple):
@@ -76,9 +74,7 @@ async def _system_of(conn: Conn, url: str, version: str) -> System | None:
 
 
 def _rank(offer: _Offer) -> tuple[Any, ...]:
-    json = {"version": offer.business or "", "status": offer.status or ""}
-    row = Row(offer.rid, 0, "", offer.version, offer.updated, True, 0, b"")
-    return preference(json, row)
+    return rank(offer.status or "", offer.business or "", offer.updated, offer.rid)
 
 
 async def _offers(conn: Conn, url: str) -> list[_Offer]:
@@ -164,12 +160,7 @@ async def _loaded(conn: Conn, url: str, version: str) -> System | None:
         "s.url = %s AND s.origin <> 'resource' AND (%s = '' OR s.version = %s)",
         (url, version, version),
     )
-    return max(found, key=lambda one: _natural(one.version), default=None)
-
-
-def _natural(version: str) -> tuple[Any, ...]:
-    row = Row(0, 0, "", 1, datetime.min.replace(tzinfo=UTC), True, 0, b"")
-    return preference({"version": version}, row)
+    return max(found, key=lambda one: natural(one.version), default=None)
 
 
 async def _published(conn: Conn, url: str, version: str) -> System | None:

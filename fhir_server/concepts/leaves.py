@@ -86,6 +86,7 @@ class Leaf:
     counts: dict[Hashable, int] = field(default_factory=dict)
     few: bool | None = None
     _by_code: dict[str, Listed] = field(default_factory=dict)
+    _by_fold: dict[str, list[int]] = field(default_factory=dict)
 
     def said(self, code: str) -> Listed | None:
         """Return what the value set itself says of a code that it lists."""
@@ -121,8 +122,20 @@ class Leaf:
         """Return `code` as rows of this leaf are compared."""
         return self.system.fold(code) if self.system is not None else code
 
-    def source(self, sql: Sql, alias: str, codes: Sequence[str] | None = None) -> str:
-        """Return the rows of this leaf as a table expression, of `codes` alone where they are given.
+    def _chosen(self, listed: Sequence[Listed], codes: Sequence[str] | None, part: slice) -> Sequence[int]:
+        """Return the places of listed codes, of `codes` alone where they are given."""
+        if codes is None:
+            return range(len(listed))[part]
+        if not self._by_fold:
+            for place, one in enumerate(listed):
+                self._by_fold.setdefault(self.fold(one.code), []).append(place)
+        folds = {self.fold(code) for code in codes}
+        return sorted(place for fold in folds for place in self._by_fold.get(fold, ()))
+
+    def source(
+        self, sql: Sql, alias: str, codes: Sequence[str] | None = None, part: slice = slice(None)
+    ) -> str:
+        """Return the rows of this leaf as a table expression, of `codes` alone, or a `part` of what it lists.
 
         Shape:  columns ord, code, fold, n, active, abstract, display, definition, words
         """
@@ -132,12 +145,7 @@ class Leaf:
                 "(SELECT c.n AS ord, c.code, c.fold, c.n, c.active, c.abstract, c.display, c.definition, c.words"
                 f" FROM concept c WHERE c.system = {sql.big(self.number)}{chosen}) {alias}"
             )
-        wanted = None if codes is None else {self.fold(code) for code in codes}
-        shown = [
-            (place, one)
-            for place, one in enumerate(self.listed)
-            if wanted is None or self.fold(one.code) in wanted
-        ]
+        shown = [(place, self.listed[place]) for place in self._chosen(self.listed, codes, part)]
         columns = (
             sql.bigs([place for place, _ in shown]),
             sql.texts([one.code for _, one in shown]),

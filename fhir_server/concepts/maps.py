@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from fhir_server.concepts.model import Conn, Json
+from fhir_server.concepts.preference import rank
 from fhir_server.search import plan
-from fhir_server.search.library import preference
 from fhir_server.search.params import uri
 from fhir_server.search.registry import registry
 from fhir_server.search.run import run
@@ -98,8 +98,13 @@ async def by_canonical(conn: Conn, canonical: str) -> ConceptMap | None:
         if known.header.get("url") == url and version in ("", known.header.get("version", ""))
     ]
     if stored:
-        return max(stored, key=lambda one: preference(one[0].header, one[1]))[0]
+        return max(stored, key=_preferred)[0]
     return await _published(conn, url, version)
+
+
+def _preferred(one: tuple[ConceptMap, Row]) -> tuple[Any, ...]:
+    header, row = one[0].header, one[1]
+    return rank(header.get("status", ""), header.get("version", ""), row.updated, row.rid)
 
 
 async def by_id(conn: Conn, id_: str) -> ConceptMap | None:

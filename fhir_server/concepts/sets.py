@@ -246,6 +246,11 @@ async def _counted_soon(conn: Conn, leaf: Leaf, narrowed: Narrowed) -> int | Non
 async def _rows(conn: Conn, leaf: Leaf, narrowed: Narrowed, offset: int, count: int) -> list[Entry]:
     if _by_place(leaf, narrowed):
         return await _placed_rows(conn, leaf, offset, count)
+    if leaf.listed is not None and not leaf.where and narrowed == ALL:
+        sql = Sql()
+        rows = leaf.source(sql, "x", part=slice(offset, offset + count))
+        found = await run(conn, f"SELECT {_SHOWN} FROM {rows} ORDER BY x.ord", sql.args)
+        return [Entry(leaf, *row) for row in found]
     late = leaf.placed is not None and offset >= LATE
     lead: Lead = "places" if late else await _lead(conn, leaf, narrowed)
     sql = Sql()

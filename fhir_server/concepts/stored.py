@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.concepts.preference import rank
 from fhir_server.search import plan
-from fhir_server.search.library import LARGE, preference
 from fhir_server.search.params import uri
 from fhir_server.search.registry import registry
 from fhir_server.search.run import COLUMNS, run
@@ -18,6 +18,9 @@ from fhir_server.storage.rows import Row, type_number
 from resources.codec.json import parse_json
 
 Json = dict[str, Any]
+
+LARGE = 1_000_000
+"""Bytes of JSON from which on a resource is read beside the event loop."""
 
 
 async def by_canonical(
@@ -54,7 +57,7 @@ def _parsed(rows: Sequence[Row]) -> list[tuple[Json, Row]]:
 
 def _best(found: Sequence[tuple[Json, Row]], url: str, version: str) -> Json | None:
     fitting = [
-        (preference(json, row), json)
+        (rank(json.get("status", ""), json.get("version", ""), row.updated, row.rid), json)
         for json, row in found
         if json.get("url") == url and version in ("", json.get("version", ""))
     ]
