@@ -2,13 +2,10 @@
 
 Answers are kept as long as no ValueSet and no CodeSystem is written (one row of the table `epoch` says so), so that a
 change holds at the next search, in every process. Inside a transaction nothing is kept: it may yet be undone.
-Of several versions of a url the one named counts; without a name an active one before a draft before a retired one,
-then the greatest version, then the last written.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,22 +20,15 @@ from fhir_server.search.hashing import is_case_sensitive
 from fhir_server.search.run import run
 from fhir_server.search.stored import document
 from fhir_server.storage import epochs
-from fhir_server.storage.rows import Row, type_number
+from fhir_server.storage.rows import type_number
 from fhir_server.storage.store import Store
 from resources.outcome import FhirError
-
-Json = dict[str, Any]
 
 MOST_KEPT = 500_000
 """The most codes that a process remembers."""
 
 Epoch = tuple[int, str]
 """A number that every write of a ValueSet or CodeSystem raises, and what the caller may see of them."""
-
-LARGE = 1_000_000
-"""Bytes of JSON from which on a resource is read beside the event loop."""
-
-_RANK = {"active": 2, "retired": 0}
 
 Question = Callable[[AsyncConnection[Any], Key], Awaitable[CodeSet]]
 """What finds the codes that a key asks for; raises FhirError where they cannot be told."""
@@ -108,13 +98,6 @@ def _kept(session: Session, epoch: Epoch) -> _Kept:
     if kept.epoch != epoch:
         kept = _KEPT[session.store] = _Kept(epoch)
     return kept
-
-
-def preference(json: Json, row: Row) -> tuple[Any, ...]:
-    """Return what orders the versions of a url: the greatest is taken."""
-    parts = re.findall(r"\d+|[^\d.]+", json.get("version", ""))
-    natural = [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
-    return _RANK.get(json.get("status", ""), 1), natural, row.updated, row.rid
 
 
 async def _case(conn: AsyncConnection[Any], _key: Key) -> CodeSet:
