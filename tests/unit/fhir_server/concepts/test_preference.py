@@ -30,4 +30,4 @@ def test_the_status_counts_before_the_version_and_that_before_the_time() -> None
         rank("active", "1.10", LATE, 4),
         rank("active", "1.10", LATE, 5),
     ]
-    assert sorted(reversed(ranked)) == ranked
+    assert sorted(ranked) == ranked
