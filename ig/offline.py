@@ -9,10 +9,10 @@ Source: https://confluence.hl7.org/display/FHIR/NPM+Package+Specification (all c
 from __future__ import annotations
 
 import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -43,24 +43,6 @@ class _Head(msgspec.Struct, rename={"type": "resourceType"}):
 
 
 _head = msgspec.json.Decoder(_Head).decode
-Value = TypeVar("Value")
-
-
-class _Kept(Generic[Value]):
-    """The last answers of a function, at most so many."""
-
-    def __init__(self, make: Callable[..., Value], limit: int) -> None:
-        self._make, self._limit = make, limit
-        self._known: OrderedDict[Any, Value] = OrderedDict()
-
-    def __call__(self, *key: Any) -> Value:
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
-        value = self._known[key] = self._make(*key)
-        if len(self._known) > self._limit:
-            self._known.popitem(last=False)
-        return value
 
 
 class Offline:
@@ -84,10 +66,10 @@ class Offline:
         for package in packages:
             for _, data in members(package):
                 self._keep(data)
-        self._structure = _Kept(self._compiled, _KEPT_STRUCTURES)
-        self._system = _Kept(self._read_system, _KEPT_SYSTEMS)
-        self.valueset = _Kept(self._read_valueset, _KEPT_VALUESETS)
-        self._verdict = _Kept(self._judged, _KEPT_VERDICTS)
+        self._structure = lru_cache(_KEPT_STRUCTURES)(self._compiled)
+        self._system = lru_cache(_KEPT_SYSTEMS)(self._read_system)
+        self.valueset = lru_cache(_KEPT_VALUESETS)(self._read_valueset)
+        self._verdict = lru_cache(_KEPT_VERDICTS)(self._judged)
 
     # ------------------------------------------------------------------------------------------ what is asked
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
+from terminology import valuesets
 from terminology.codesystems import CodeSystem, UnsupportedError
 from terminology.valuesets import DEEPEST, incomplete, name
 
@@ -24,16 +25,8 @@ class Grammar(Protocol):
         ...
 
 
-class Library(Protocol):
-    """Where value sets and code systems come from; None where there is none."""
-
-    def valueset(self, canonical: str, /) -> Json | None:
-        """Return a ValueSet by url or url|version."""
-        ...
-
-    def codesystem(self, url: str, version: str, /) -> CodeSystem | None:
-        """Return a CodeSystem; with an empty version the newest."""
-        ...
+class Library(valuesets.Library, Protocol):
+    """Where value sets, code systems and the rules of others come from; None where there is none."""
 
     def grammar(self, url: str, /) -> Grammar | None:
         """Return the rules of a code system that is made by rules."""
