@@ -39,7 +39,7 @@ NOTES: dict[tuple[str, str], Note] = {
     ("ValueSet/$expand", "contextDirection"): Note("`incoming` and `outgoing` mean the same value set"),
     ("ValueSet/$expand", "filter"): Note("each word begins a word of code, display or designation; case and accents do not count"),
     ("ValueSet/$expand", "date"): _NOW,
-    ("ValueSet/$expand", "count"): Note("at most 10,000; without it the whole value set, or `too-costly` where it has more; 0 asks how many there are"),
+    ("ValueSet/$expand", "count"): Note("at most 10,000; without it the whole value set, or `too-costly` where it has more; 0 asks how many there are, since a page of a large set may leave `total` out"),
     ("ValueSet/$expand", "designation"): Note("`urn:ietf:bcp:47|de` or `system|code` of a use; includes them unless `includeDesignations` is false"),
     ("ValueSet/$expand", "excludeNested"): Note("flat unless it is false; nested expansions are whole, paging is ignored"),
     ("ValueSet/$expand", "excludeNotForUI"): Note("leaves out abstract codes"),
