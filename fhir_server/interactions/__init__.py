@@ -6,6 +6,7 @@ from fhir_server.exchange import Handler, Request, Result, Session
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
+from fhir_server.interactions.displays import offering
 from fhir_server.interactions.history import history
 from fhir_server.interactions.job import job_cancel, job_status
 from fhir_server.interactions.patch import patch
@@ -39,15 +40,15 @@ HANDLERS: dict[str, Handler] = {
     "delete": delete,
     "job-cancel": job_cancel,
     "job-status": job_status,
-    "history-instance": history,
-    "history-system": history,
-    "history-type": history,
+    "history-instance": offering(history),
+    "history-system": offering(history),
+    "history-type": offering(history),
     "patch": patch,
-    "read": read,
-    "search-compartment": search,
-    "search-system": search,
-    "search-type": search,
+    "read": offering(read),
+    "search-compartment": offering(search),
+    "search-system": offering(search),
+    "search-type": offering(search),
     "transaction": bundle_handler(dispatch),
     "update": update,
-    "vread": vread,
+    "vread": offering(vread),
 }

@@ -125,6 +125,7 @@ GROUPS: dict[str, tuple[Feature, ...]] = {
     ),
     "Beyond R4": (
         Feature("`_explain`", "Patient?_explain=true", "SQL, plan and times, for operators", "off unless the setting `search_explain` is on"),
+        Feature("`_displays`", "Observation?_displays=true", "codes get the displays that they lack, in the answer alone"),
         Feature("`_maxresults` (R5)", "Patient?_maxresults=5", "", "not offered: `_count` is R4's"),
     ),
 }  # fmt: skip
