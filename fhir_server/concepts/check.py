@@ -89,9 +89,9 @@ class _Checker:
             return alone._replace(member=True, display=alone.display or entry.display)
         names = [name for name in names if name]
         shown = (alone.display if alone else "") or (names[0] if names else "")
-        if question.display and names and not same_name(question.display, names):
-            return Verdict(True, "wrong-display", display=shown)
         trouble: Trouble = "abstract" if entry.abstract else "" if entry.active else "inactive"
+        if not trouble and question.display and names and not same_name(question.display, names):
+            trouble = "wrong-display"
         return Verdict(True, trouble, display=shown)
 
     async def of_system(self, url: str, alike: Sequence[Coded]) -> dict[Coded, Verdict]:
