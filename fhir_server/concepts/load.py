@@ -185,16 +185,21 @@ async def publish(conn: Conn, system: int) -> None:
     cursor = await conn.execute(
         "UPDATE code_system SET ready = true WHERE id = %s RETURNING origin = 'loader'", (system,)
     )
-    if await cursor.fetchone() == (True,):
+    loaded = await cursor.fetchone() == (True,)
+    if loaded:
         await epochs.end(conn, {"terminology"}, ())
-    await sweep(conn)
+    await sweep(conn, None if loaded else LARGE)
 
 
-async def sweep(conn: Conn) -> None:
-    """Remove what was replaced long enough ago."""
+async def sweep(conn: Conn, most: int | None = None) -> None:
+    """Remove what was replaced long enough ago.
+
+    Shape:  `most`: only code systems with so many concepts; what is larger is left to loads, which nobody waits for
+    """
     cursor = await conn.execute(
         f"SELECT id FROM code_system WHERE replaced < clock_timestamp() - interval '{SWEPT_AFTER}'"
-        " FOR UPDATE SKIP LOCKED"
+        " AND concepts <= coalesce(%s, concepts) FOR UPDATE SKIP LOCKED",
+        (most,),
     )
     gone = [id_ for (id_,) in await cursor.fetchall()]
     if gone:

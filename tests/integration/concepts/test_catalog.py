@@ -350,3 +350,28 @@ async def test_who_comes_while_an_import_takes_long_is_told_to_come_again(
             await system(ask)
     assert (raised.value.status, raised.value.headers["Retry-After"]) == (503, "10")
     assert await codes(ask) == ["cat"]
+
+
+async def test_what_was_replaced_is_swept_later_and_large_systems_by_loads_alone(ask: Asker) -> None:
+    async with ask.store.pool.connection() as conn:
+        ids = []
+        for concepts in (3, load.LARGE + 1):
+            id_ = await load.begin(
+                conn, SystemHeader("http://example.org/old", str(concepts), "Old"), "loader"
+            )
+            await conn.execute(
+                "UPDATE code_system SET ready = true, concepts = %s, replaced = clock_timestamp() - interval '1 day'"
+                " WHERE id = %s",
+                (concepts, id_),
+            )
+            ids.append(id_)
+
+        async def left() -> list[int]:
+            cursor = await conn.execute("SELECT id FROM code_system WHERE id = ANY(%s)", (ids,))
+            return [id_ for (id_,) in await cursor.fetchall()]
+
+        header = SystemHeader("http://example.org/new", "1", "New")
+        await load.load(conn, header, [ConceptRecord("a")], origin="published")
+        assert await left() == ids[1:], "nobody who asks waits for the removal of a large one"
+        await load.load(conn, header, [ConceptRecord("a")])
+        assert await left() == []
