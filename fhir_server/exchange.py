@@ -10,6 +10,7 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from fhir_server.access.grant import OPEN, Grant
 from resources.outcome import FhirError, Issue
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Request(msgspec.Struct, frozen=True):
     Shape:  `path` is relative to the FHIR base, without leading slash and decoded; `query` keeps order and repeats;
             `headers` have lower-case names; `body` is the JSON bytes of a resource (XML is converted before);
             `base` is the server's absolute FHIR base without trailing slash; `resource` is the parsed body where
-            somebody upstream (a bundle) already has it
+            somebody upstream (a bundle) already has it; `grant` is on whose behalf it comes
     """
 
     method: str
@@ -36,6 +37,7 @@ class Request(msgspec.Struct, frozen=True):
     base: str = ""
     id: str = ""
     resource: dict[str, Any] | None = None
+    grant: Grant = OPEN
 
     def header(self, name: str) -> str | None:
         """Return the header called `name` (lower case), None where it was not sent."""

@@ -172,6 +172,13 @@ class Settings(BaseSettings):
         description="Seconds that running requests get to finish when the server stops.",
     )
 
+    # Authorization
+    authorization: Literal["smart", "open"] = Field(
+        default="open",
+        description="`smart`: every request needs an access token, but for what the specification makes public. "
+        "`open`: no authorization at all, for trying things out; on loopback addresses only.",
+    )
+
     # Meaning
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         default="UTC",

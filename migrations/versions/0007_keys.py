@@ -1,0 +1,16 @@
+"""Keys of sealed content, erasures."""
+
+from __future__ import annotations
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create what the access work keeps."""
+
+
+def downgrade() -> None:
+    """Drop it."""

@@ -1,0 +1,16 @@
+"""Consents compiled, elevations, emergencies."""
+
+from __future__ import annotations
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create what the access work keeps."""
+
+
+def downgrade() -> None:
+    """Drop it."""
