@@ -53,3 +53,13 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url.rstrip('/')}/metadata", params={"_summary": "true"}, timeout=10).is_success
     except httpx.HTTPError:
         return False
+
+
+def answered_by(base: str) -> str:
+    """Return what tells the database of the server at `base` from others, '' where it does not say."""
+    answer = httpx.get(f"{base.rstrip('/').removesuffix('/fhir')}/health/ready", timeout=10)
+    try:
+        told = answer.json()
+    except ValueError:
+        return ""
+    return str(told.get("database", "")) if isinstance(told, dict) else ""

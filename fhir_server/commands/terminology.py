@@ -24,7 +24,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from fhir_server.commands import database
-from fhir_server.commands.lent import lent_server
+from fhir_server.commands.lent import answered_by, lent_server
 from fhir_server.commands.stored import Keeper
 from fhir_server.commands.terminal import err, fail, out, say
 from fhir_server.concepts import jobs
@@ -32,6 +32,7 @@ from fhir_server.concepts.jobs import BusyError, Loaded
 from fhir_server.concepts.model import Conn
 from fhir_server.concepts.stubs import stub
 from fhir_server.settings import Settings
+from fhir_server.storage.store import identity
 from terminology.loaders.kinds import KINDS
 from terminology.loaders.release import Asked, LoadError, Problems, Release
 from terminology.loaders.source import Source
@@ -65,13 +66,12 @@ def load(
         raise fail(f"There is no kind '{kind}'; there are {', '.join(KINDS)}")
     problems = Problems(strict)
     settings = Settings()
-    with _told(), _bar() as bar, database.running(settings) as (running, _):
-        database.migrate(running)
+    with _told(), database.running(settings) as (running, _), _server(running, base) as server, _bar() as bar:
         source = Source(path, problems, _advance(bar, "Reading", _bytes))
         release = KINDS[kind](source, Asked(version, url, name))
         loaded = _run(running, _work(kind, source, release, anew, _advance(bar, "Writing", _concepts)))
         bar.stop()
-        _store(settings, base, release, loaded)
+        _store(server, release, loaded)
     _tell(release, loaded, problems)
 
 
@@ -90,9 +90,22 @@ def _work(
     return work
 
 
-def _store(settings: Settings, base: str | None, release: Release, loaded: Loaded) -> None:
+@contextlib.contextmanager
+def _server(settings: Settings, base: str | None) -> Iterator[str]:
+    """Lend the base of a server on the database of `settings`: where concepts go."""
+    database.migrate(settings)
+    with lent_server(settings, base) as url:
+        if answered_by(url) != _run(settings, identity):
+            raise fail(
+                f"The server at {url} does not use the database of these settings, into which the concepts would go:"
+                " run this with that server's settings (HEALTHBUDDY_DATABASE_URL or HEALTHBUDDY_DATA_DIR)"
+            )
+        yield url
+
+
+def _store(server: str, release: Release, loaded: Loaded) -> None:
     """Store the CodeSystem, and the value sets and concept maps that came with it."""
-    with lent_server(settings, base) as url, Keeper(url) as keeper:
+    with Keeper(server) as keeper:
         keeper.keep(stub(release.header, loaded.concepts))
         for resource in release.resources():
             keeper.keep(resource)
@@ -149,13 +162,11 @@ def remove(
     base: Base = None,
 ) -> None:
     """Remove a code system that was loaded from files; its value sets and concept maps stay."""
-    settings = Settings()
-    with _told(), database.running(settings) as (running, _):
-        database.migrate(running)
+    with _told(), database.running(Settings()) as (running, _), _server(running, base) as server:
         gone = _run(running, lambda conn: jobs.remove(conn, url, version))
         if not gone:
             raise fail(f"No code system {url}{'|' + version if version else ''} was loaded from files")
-        with lent_server(settings, base) as server, Keeper(server) as keeper:
+        with Keeper(server) as keeper:
             for one in gone:
                 keeper.drop("CodeSystem", url, one)
     say(f"Removed {url}: {', '.join(gone)}")

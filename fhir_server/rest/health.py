@@ -13,6 +13,7 @@ from fhir_server import metrics
 from fhir_server.faults import describe
 from fhir_server.rest.server import FhirServer
 from fhir_server.storage.schema import schema
+from fhir_server.storage.store import identity
 from resources.definitions import definitions
 
 _log = logging.getLogger("fhir_server.health")
@@ -31,12 +32,12 @@ async def ready(request: Request) -> Response:
     """Return 200 where every check passes, else 503 with the names of those that fail."""
     server: FhirServer = request.app.state.fhir
     checks = {name: await _passes(name, check, server) for name, check in CHECKS.items()}
+    told = {"database": server.database} if server.database else {}
     good = all(checks.values())
     status = {name: "ok" if passed else "failed" for name, passed in checks.items()}
     headers = _NO_STORE if good else _NO_STORE | {"Retry-After": "2"}
-    return JSONResponse(
-        {"status": "ok" if good else "unavailable", "checks": status}, 200 if good else 503, headers
-    )
+    body = {"status": "ok" if good else "unavailable", "checks": status, **told}
+    return JSONResponse(body, 200 if good else 503, headers)
 
 
 async def figures() -> Response:
@@ -56,8 +57,9 @@ async def _passes(name: str, check: Check, server: FhirServer) -> bool:
 
 
 async def _database(server: FhirServer) -> None:
+    """Raise unless the database answers: which one it is."""
     async with server.store.pool.connection(timeout=_PATIENCE_S) as conn:
-        await conn.execute("SELECT 1")
+        server.database = await identity(conn)
 
 
 async def _migrations(server: FhirServer) -> None:

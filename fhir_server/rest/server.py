@@ -54,6 +54,7 @@ class FhirServer:
         self.heavy_from = settings.heavy_lane_bytes
         self.prefix = len("/fhir/")
         self.schema_known = False
+        self.database = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; whatever goes wrong becomes an OperationOutcome."""

@@ -14,11 +14,19 @@ ROOT = "http://server.example"
 
 async def test_live_and_ready_say_ok(web: httpx.AsyncClient) -> None:
     assert (await web.get(f"{ROOT}/health/live")).json() == {"status": "ok"}
-    ready = await web.get(f"{ROOT}/health/ready")
-    assert ready.json() == {
-        "status": "ok",
-        "checks": {"database": "ok", "migrations": "ok", "definitions": "ok"},
-    }
+    ready = (await web.get(f"{ROOT}/health/ready")).json()
+    assert ready["status"] == "ok"
+    assert ready["checks"] == {"database": "ok", "migrations": "ok", "definitions": "ok"}
+
+
+async def test_two_servers_tell_whether_they_share_a_database(
+    database_url: str, fresh_database_url: str
+) -> None:
+    told = []
+    for url in (database_url, database_url, fresh_database_url):
+        async with running(url) as app, client_of(app) as web:
+            told.append((await web.get(f"{ROOT}/health/ready")).json()["database"])
+    assert told[0] == told[1] != told[2]
 
 
 async def test_without_a_database_it_is_alive_but_not_ready(database_url: str) -> None:

@@ -168,6 +168,17 @@ def test_what_was_loaded_answers_and_is_listed(command: Command) -> None:
     assert (stub["content"], stub["count"], stub["version"]) == ("not-present", 3, "01012099")
 
 
+def test_a_server_on_another_database_is_refused_before_anything_is_written(
+    command: Command, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = invented.write(tmp_path / "other", invented.CVX, "utf-8")
+    monkeypatch.setenv("HEALTHBUDDY_DATABASE_URL", fresh_database_url)
+    done = CliRunner().invoke(cli.app, ["terminology", "load", "cvx", str(path), "--base", command.base])
+    assert done.exit_code == 1
+    assert "does not use the database of these settings" in done.output
+    assert "hl7.org/fhir/sid/cvx" not in command("list")
+
+
 def test_a_removed_code_system_is_unknown_again(command: Command) -> None:
     command.load("cvx", invented.CVX)
     url = "http://hl7.org/fhir/sid/cvx"
