@@ -60,7 +60,8 @@ async def test_figures_count_requests_by_interaction_type_and_status_and_hold_no
 
 
 async def test_figures_time_the_stages_of_a_search(web: httpx.AsyncClient) -> None:
-    await web.get("Patient?name=x")
+    await web.get("Observation?_include=Observation:patient&_total=accurate&_count=0")
+    await web.get("Observation?_include=Observation:patient")
     text = (await web.get(f"{ROOT}/metrics")).text
     for stage in ("parse", "page", "include", "total"):
         assert f'healthbuddy_search_seconds_count{{stage="{stage}"}}' in text
