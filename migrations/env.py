@@ -8,7 +8,7 @@ import psycopg
 from alembic import context
 from sqlalchemy import Connection, create_engine, text
 
-from fhir_server.storage.concept_tables import metadata
+from fhir_server.storage.all_tables import metadata
 
 ONE_AT_A_TIME = 0x4842_4D49  # an arbitrary advisory lock key of ours: 'HBMI'
 

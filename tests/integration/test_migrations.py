@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from fhir_server.storage.concept_tables import metadata
+from fhir_server.storage.all_tables import metadata
 from fhir_server.storage.embedded import EmbeddedPostgres
 from fhir_server.storage.migrate import upgrade
 from fhir_server.storage.schema import (

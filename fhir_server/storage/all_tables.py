@@ -1,0 +1,8 @@
+"""Every table of the schema, declared: what migrations make is compared with it."""
+
+from __future__ import annotations
+
+from fhir_server.storage import audit_tables, concept_tables
+from fhir_server.storage.tables import metadata
+
+__all__ = ["audit_tables", "concept_tables", "metadata"]
