@@ -1,5 +1,9 @@
 """The schema's audit trail: entries in chains, and the signed checkpoints over them.
 
+A chain hangs on its `genesis`; entries up to `signed` are under a checkpoint, those up to `cut` were let go (the last of
+them had `cut_hash`). Instants are microseconds since 1970 UTC, `patients` row numbers, `heads` a packed list of
+(chain, n, hash) of the chains that have grown since the checkpoint before.
+
 A row's `record` is what is chained and signed; the columns beside it repeat parts of it for searches, and are compared
 with it when the trail is verified.
 """
@@ -31,11 +35,9 @@ audit_chain = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("started", DateTime(timezone=True), nullable=False, server_default=NOW),
-    Column("genesis", LargeBinary, nullable=False, comment="what the first entry is chained to"),
-    Column(
-        "signed", BigInteger, nullable=False, server_default=ZERO, comment="last entry under a checkpoint"
-    ),
-    Column("cut", BigInteger, nullable=False, server_default=ZERO, comment="entries up to here were let go"),
+    Column("genesis", LargeBinary, nullable=False),
+    Column("signed", BigInteger, nullable=False, server_default=ZERO),
+    Column("cut", BigInteger, nullable=False, server_default=ZERO),
     Column("cut_hash", LargeBinary),
     Column("ended", Boolean, nullable=False, server_default=text("false")),
 )
@@ -45,12 +47,12 @@ audit_entry = Table(
     metadata,
     Column("chain", BigInteger, nullable=False),
     Column("n", BigInteger, nullable=False),
-    Column("at", BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
+    Column("at", BigInteger, nullable=False),
     Column("kind", Key, nullable=False),
-    Column("agent", Key, nullable=False, comment="who: 'Practitioner/1', else the account or client"),
+    Column("agent", Key, nullable=False),
     Column("type", SmallInteger),
     Column("id", Key),
-    Column("patients", ARRAY(BigInteger), comment="rids of the patients whose data were touched"),
+    Column("patients", ARRAY(BigInteger)),
     Column("record", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     PrimaryKeyConstraint("chain", "n"),
@@ -67,7 +69,7 @@ audit_checkpoint = Table(
     metadata,
     Column("n", BigInteger, primary_key=True, autoincrement=False),
     Column("at", BigInteger, nullable=False),
-    Column("heads", LargeBinary, nullable=False, comment="(chain, n, hash) of each chain that has grown"),
+    Column("heads", LargeBinary, nullable=False),
     Column("root", LargeBinary, nullable=False),
     Column("previous", LargeBinary, nullable=False),
     Column("key", Text, nullable=False),

@@ -47,13 +47,6 @@ CREATE TABLE audit_checkpoint (
     key TEXT NOT NULL,
     signature BYTEA NOT NULL
 );
-
-COMMENT ON COLUMN audit_chain.genesis IS 'what the first entry is chained to';
-COMMENT ON COLUMN audit_chain.cut IS 'entries up to here were let go';
-COMMENT ON COLUMN audit_entry.at IS 'microseconds since 1970 UTC';
-COMMENT ON COLUMN audit_entry.agent IS 'who: ''Practitioner/1'', else the account or client';
-COMMENT ON COLUMN audit_entry.patients IS 'rids of the patients whose data were touched';
-COMMENT ON COLUMN audit_checkpoint.heads IS '(chain, n, hash) of each chain that has grown';
 """
 
 
