@@ -18,5 +18,12 @@ def test_whatever_no_row_names_is_clinical_and_nothing_of_a_patient_is_open() ->
     found = dict(zip(definitions().resource_types, by_number(), strict=True))
     assert found["Observation"] is DataClass.CLINICAL
     assert found["Patient"] is DataClass.IDENTITY
-    compartment = {"Observation", "Condition", "MedicationRequest", "QuestionnaireResponse", "Consent", "AuditEvent"}
+    compartment = {
+        "Observation",
+        "Condition",
+        "MedicationRequest",
+        "QuestionnaireResponse",
+        "Consent",
+        "AuditEvent",
+    }
     assert all(found[name] is not DataClass.OPEN for name in compartment)

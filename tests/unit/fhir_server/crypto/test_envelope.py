@@ -67,7 +67,11 @@ def test_cut_bytes_are_told_and_no_crash() -> None:
 
 
 def test_plain_content_is_not_taken_for_sealed() -> None:
-    assert not envelope.is_sealed(b"}}") and not envelope.is_sealed(b',"tag":[]}}') and not envelope.is_sealed(b"")
+    assert (
+        not envelope.is_sealed(b"}}")
+        and not envelope.is_sealed(b',"tag":[]}}')
+        and not envelope.is_sealed(b"")
+    )
     assert envelope.is_sealed(envelope.seal(b"}}", NAME, KEYS))
 
 

@@ -1,0 +1,175 @@
+"""The sealed form of a version's content, and of the keys it hangs on. Pure: bytes and keys in, bytes out.
+
+A version is sealed with AES-256-GCM under a key of its own; that key is wrapped once for every subject (a patient, or
+the tenant, 0) that the version is about. Type, id and version are bound to both, so that sealed bytes which were moved
+to another row do not open. Removing a subject's wrap needs no key and leaves the others' as they are.
+
+    1 byte   FORM (plain content begins with ',' or '}', so it is never mistaken for sealed)
+    1 byte   data class
+    1 byte   flags: 1 the content was deflated before
+    3 bytes  length of the clear part, then the clear part: what the database itself may read
+    2 bytes  number of wraps, then each: subject (8), generation of its key (2), nonce (12), wrapped key and tag (48)
+    12 bytes nonce, then the content and its tag
+
+Source: NIST SP 800-38D (GCM; 96-bit nonces, 128-bit tags)
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+FORM = 1
+TENANT = 0
+"""The subject of content that is about no patient."""
+
+DEFLATED = 1
+PAYS_FROM = 400
+"""Bytes from which on content is deflated first: below, what it saves (a fifth) is not worth a tenth of a read."""
+FASTEST = 1
+
+KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
+_WRAPPED = KEY_BYTES + TAG_BYTES
+_HEAD = Struct(">BBB3s")
+_COUNT = Struct(">H")
+_WRAP = Struct(f">qH{NONCE_BYTES}s{_WRAPPED}s")
+
+
+class SealError(ValueError):
+    """Sealed bytes that cannot be opened: altered, cut, moved, or under another key."""
+
+
+class KeyId(NamedTuple):
+    """Names a subject's key: of a data class, for a subject, in a generation."""
+
+    kind: int
+    subject: int
+    generation: int
+
+
+class Parts(NamedTuple):
+    """Sealed bytes, taken apart."""
+
+    kind: int
+    flags: int
+    clear: bytes
+    wraps: tuple[tuple[int, int, bytes, bytes], ...]
+    content: bytes
+
+    @property
+    def keys(self) -> list[KeyId]:
+        """The keys any one of which opens it."""
+        return [KeyId(self.kind, subject, generation) for subject, generation, _, _ in self.wraps]
+
+
+def is_sealed(stored: bytes) -> bool:
+    """Whether stored content is sealed."""
+    return stored[:1] == b"\x01"
+
+
+def bound(type_number: int, id_: str, version: int) -> bytes:
+    """Return what a version's sealed content is bound to."""
+    return f"{type_number}/{id_}/{version}".encode()
+
+
+def seal(plain: bytes, name: bytes, keys: Mapping[KeyId, AESGCM], clear: bytes = b"") -> bytes:
+    """Return `plain` sealed for the holders of any of `keys`, all of one data class, bound to `name` and `clear`."""
+    kind = next(iter(keys)).kind
+    body, flags = plain, 0
+    if len(plain) >= PAYS_FROM:
+        smaller = zlib.compress(plain, FASTEST)
+        if len(smaller) < len(plain):
+            body, flags = smaller, DEFLATED
+    fresh = os.urandom(KEY_BYTES + NONCE_BYTES * (len(keys) + 1))
+    key, nonce, at = fresh[:KEY_BYTES], fresh[KEY_BYTES : KEY_BYTES + NONCE_BYTES], KEY_BYTES + NONCE_BYTES
+    pieces = [_HEAD.pack(FORM, kind, flags, len(clear).to_bytes(3, "big")), clear, _COUNT.pack(len(keys))]
+    for one, cipher in keys.items():
+        own = fresh[at : at + NONCE_BYTES]
+        at += NONCE_BYTES
+        wrapped = cipher.encrypt(own, key, _wrap_name(name, one))
+        pieces.append(_WRAP.pack(one.subject, one.generation, own, wrapped))
+    pieces += (nonce, AESGCM(key).encrypt(nonce, body, _content_name(name, kind, flags, clear)))
+    return b"".join(pieces)
+
+
+def parts(sealed: bytes) -> Parts:
+    """Return the parts of sealed bytes; raises SealError where they are none."""
+    try:
+        form, kind, flags, size = _HEAD.unpack_from(sealed)
+        at = _HEAD.size + int.from_bytes(size, "big")
+        (count,) = _COUNT.unpack_from(sealed, at)
+        start = at + _COUNT.size
+        wraps = tuple(_WRAP.unpack_from(sealed, start + n * _WRAP.size) for n in range(count))
+    except Exception as error:
+        raise SealError("Sealed content is cut") from error
+    if form != FORM:
+        raise SealError(f"Content is sealed in form {form}, which is not known here")
+    return Parts(kind, flags, sealed[_HEAD.size : at], wraps, sealed[start + count * _WRAP.size :])
+
+
+def unseal(found: Parts, name: bytes, key_of: Callable[[KeyId], AESGCM | None]) -> bytes:
+    """Return the content of taken-apart sealed bytes, by the first of its keys that `key_of` knows.
+
+    Errors: SealError where nobody holds a key, or the bytes are not what was sealed under `name`
+    """
+    for subject, generation, nonce, wrapped in found.wraps:
+        one = KeyId(found.kind, subject, generation)
+        cipher = key_of(one)
+        if cipher is None:
+            continue
+        try:
+            key = cipher.decrypt(nonce, wrapped, _wrap_name(name, one))
+            content, own = found.content[NONCE_BYTES:], found.content[:NONCE_BYTES]
+            body = AESGCM(key).decrypt(
+                own, content, _content_name(name, found.kind, found.flags, found.clear)
+            )
+        except (InvalidTag, ValueError) as error:
+            raise SealError("Sealed content was altered, or belongs elsewhere") from error
+        return zlib.decompress(body) if found.flags & DEFLATED else body
+    raise SealError("No key opens this content")
+
+
+def without(sealed: bytes, subject: int) -> bytes:
+    """Return sealed bytes without the wraps for `subject`; needs no key."""
+    found = parts(sealed)
+    kept = [_WRAP.pack(*wrap) for wrap in found.wraps if wrap[0] != subject]
+    head = _HEAD.pack(FORM, found.kind, found.flags, len(found.clear).to_bytes(3, "big"))
+    return b"".join((head, found.clear, _COUNT.pack(len(kept)), *kept, found.content))
+
+
+def _wrap_name(name: bytes, key: KeyId) -> bytes:
+    return b"%b|%d|%d|%d" % (name, key.kind, key.subject, key.generation)
+
+
+def _content_name(name: bytes, kind: int, flags: int, clear: bytes) -> bytes:
+    return b"%b|%d|%d|%b" % (name, kind, flags, clear)
+
+
+def wrap(key: bytes, under: AESGCM, name: bytes) -> bytes:
+    """Return a key wrapped under another one, bound to `name`."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + under.encrypt(nonce, key, name)
+
+
+def unwrap(wrapped: bytes, under: AESGCM, name: bytes) -> bytes:
+    """Return the key in a wrap; raises SealError."""
+    try:
+        return under.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], name)
+    except (InvalidTag, ValueError) as error:
+        raise SealError("A wrapped key was altered, or is under another key") from error
+
+
+def new_key() -> bytes:
+    """Return a fresh key for AES-256."""
+    return AESGCM.generate_key(256)
+
+
+def owners_of(found: Parts) -> Sequence[int]:
+    """Return the subjects that hold a wrap."""
+    return [subject for subject, _, _, _ in found.wraps]
