@@ -106,6 +106,8 @@ async def link(
     known.update(own)
     for write, prepared in pairs:
         await _settle_all(store.identities, write, known, conn)
+        owners = write.rows.owners
+        write.owners = sorted(known[_patient(id_)] for id_ in owners) if owners else None
         if "search" in write.epochs:
             write.neutral = _changes_nothing(write, prepared)
     everything = [rows for _, prepared in pairs for rows in _all_rows(prepared.rows)]
@@ -164,6 +166,8 @@ def _mentioned(rows: IndexRows) -> list[Key]:
     keys = [(type_number(type_), id_) for _, type_, id_ in rows.edges if type_ != WITHIN]
     if rows.patient is not None and not rows.patient.startswith(WITHIN):
         keys.append(_patient(rows.patient))
+    if rows.owners:
+        keys += map(_patient, rows.owners)
     return keys
 
 

@@ -193,6 +193,6 @@ def _stands(one: Write) -> bool:
     """Whether the stored rows are what they should be."""
     old, rows = one.old, one.rows
     assert isinstance(old, Current)
-    return (one.pid, rows.d0, rows.d1, rows.tokens, rows.posts, rows.present, one.digests) == (
-        *(old.pid, old.d0, old.d1, old.tokens, old.posts, old.present, old.digests),
-    )
+    found = (one.pid, one.owners, one.labels, rows.d0, rows.d1, rows.tokens, rows.posts, rows.present)
+    stored = (old.pid, old.owners, old.labels, old.d0, old.d1, old.tokens, old.posts, old.present)
+    return (*found, one.digests) == (*stored, old.digests)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import msgspec
 from psycopg import AsyncConnection
 
 from fhir_server.search import plan, stored
@@ -29,7 +30,8 @@ FROM resource x, jsonb_array_elements({stored.document("x")} -> 'contained') e
 WHERE x.rid = c.container AND coalesce(e ->> 'id', '') = c.local LIMIT 1)"""
 
 ROWS = f"""(SELECT c.rid, c.container, c.local AS id, c.type, c.pid, c.d0, c.d1, c.tokens, c.posts, c.present,
-true AS live, 1 AS version, NULL::timestamptz AS updated, {_TAIL} AS tail FROM contained c) r"""
+NULL::bigint[] AS owners, NULL::int[] AS labels, true AS live,
+1 AS version, NULL::timestamptz AS updated, {_TAIL} AS tail FROM contained c) r"""
 """Contained resources with the columns of `resource`; they have no instant of their own."""
 
 ORDER = "contained"
@@ -43,9 +45,9 @@ class Found(Row):
             within the container, None where the container is the match, or a resource by itself
     """
 
-    hits: list[int]
-    kinds: list[int]
-    local: str | None
+    hits: list[int] = msgspec.field(default_factory=list)
+    kinds: list[int] = msgspec.field(default_factory=list)
+    local: str | None = None
 
     def json(self) -> bytes:
         """Return the JSON of the match."""

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from fhir_server.access.belongs import owners
 from fhir_server.search import mentions
+from fhir_server.search.context import Context
 from fhir_server.search.descent import Take, each, walk
 from fhir_server.search.param import Param, TypeSearch
 from fhir_server.search.params import (
@@ -43,14 +45,25 @@ def index(resource: dict[str, Any]) -> IndexRows:
             the same for a resource as it was sent and as it was stored
     """
     resource = _as_stored(resource)
+    rows = _all_rows(resource)
+    rows.epoch = Epoch.value
+    known = owners(resource, _local)
+    if known and known != {rows.patient}:
+        rows.owners = sorted(known)
+    return rows
+
+
+def _local(text: str) -> tuple[str, str] | None:
+    return reference.local(text, Context.bases)
+
+
+def _all_rows(resource: dict[str, Any]) -> IndexRows:
+    """Return the rows of a resource and of what it contains."""
     contained = resource.get("contained")
     if not contained:
-        rows = _rows(resource, NOTHING)
-        rows.epoch = Epoch.value
-        return rows
+        return _rows(resource, NOTHING)
     types = {one["id"]: one["resourceType"] for one in reversed(contained) if "id" in one}
     rows = _rows(resource, types)
-    rows.epoch = Epoch.value
     types = {**types, "": resource["resourceType"]}
     rows.contained = [
         ContainedRows(one.get("id", ""), one["resourceType"], _rows(one, types, contained=True))

@@ -10,10 +10,10 @@ from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawCursor
 
-COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail"
+COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail, r.pid, r.owners, r.labels"
 """The columns of a Row, from `resource r`."""
 
-WIDTH = 8
+WIDTH = 11
 
 
 @dataclass(frozen=True, slots=True)

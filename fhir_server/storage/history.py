@@ -11,8 +11,9 @@ from psycopg import AsyncConnection
 from fhir_server.storage.binary import Int4s, Int8s
 from fhir_server.storage.rows import Row
 
-_NEW = "SELECT r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail FROM resource r WHERE r.version > 0"
-_OLD = """SELECT v.rid, v.type, r.id, v.version, v.updated, v.live, v.method, v.tail
+_NEW = """SELECT r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail, r.pid, r.owners, r.labels
+FROM resource r WHERE r.version > 0"""
+_OLD = """SELECT v.rid, v.type, r.id, v.version, v.updated, v.live, v.method, v.tail, v.pid, v.owners, v.labels
 FROM resource_version v JOIN resource r USING (rid) WHERE true"""
 
 

@@ -40,11 +40,16 @@ class Inner(Indexed, kw_only=True):
 
 
 class Outer(Indexed, kw_only=True):
-    """A resource with the row that it replaces (None: a new one) and the resources that it contains."""
+    """A resource with the row that it replaces (None: a new one) and the resources that it contains.
+
+    Shape:  `owners` and `labels` as in `Row`
+    """
 
     old: Old | None = None
     digests: list[int] = []
     inner: list[Inner] = []
+    owners: list[int] | None = None
+    labels: list[int] | None = None
 
     def changes(self, group: int) -> bool:
         """Whether the index rows of a group differ from what is stored."""

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
 from psycopg import AsyncConnection
 
 from fhir_server.storage.binary import Int2s, Texts
-from fhir_server.storage.rows import Row, type_number
+from fhir_server.storage.rows import MISSING_DATE, Row, type_number
 from resources.outcome import FhirError
 
 R = TypeVar("R", bound=Row)
@@ -18,20 +19,20 @@ R = TypeVar("R", bound=Row)
 VERSION = re.compile("[1-9][0-9]{0,8}")
 """The format of our version ids: what can be one of `resource.version`."""
 
-COLUMNS = "rid, type, id, version, updated, live, method, tail"
+COLUMNS = "rid, type, id, version, updated, live, method, tail, pid, owners, labels"
 _OF_R = ", ".join(f"r.{column}" for column in COLUMNS.split(", "))
 
 _CURRENT = f"SELECT {COLUMNS} FROM resource WHERE type = %s AND id = %s AND version > 0"
 _VERSION = f"""
 SELECT {COLUMNS} FROM resource WHERE type = %s AND id = %s AND version = %s
 UNION ALL
-SELECT v.rid, v.type, r.id, v.version, v.updated, v.live, v.method, v.tail
+SELECT v.rid, v.type, r.id, v.version, v.updated, v.live, v.method, v.tail, v.pid, v.owners, v.labels
 FROM resource r JOIN resource_version v USING (rid) WHERE r.type = %s AND r.id = %s AND v.version = %s
 """
 _SEVERAL = f"""
 SELECT {_OF_R} FROM unnest(%s, %s) AS k(type, id) JOIN resource r ON r.type = k.type AND r.id = k.id WHERE r.version > 0
 """
-FOR_WRITE = (*COLUMNS.split(", "), "pid", "d0", "posts", "digests", "xmin::text")
+FOR_WRITE = (*COLUMNS.split(", "), "d0", "posts", "digests", "xmin::text")
 """The columns of `Old`, in its order."""
 
 _FOR_WRITE = ", ".join(FOR_WRITE)
@@ -49,10 +50,9 @@ class Old(Row):
             may be renewed without a new version; empty where that cannot be
     """
 
-    pid: int | None
-    d0: int
-    posts: list[int]
-    digests: list[int]
+    d0: int = MISSING_DATE
+    posts: list[int] = msgspec.field(default_factory=list)
+    digests: list[int] = msgspec.field(default_factory=list)
     seen: str = ""
 
 

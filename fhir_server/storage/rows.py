@@ -83,6 +83,8 @@ class IndexRows(msgspec.Struct):
             `positions` (param, latitude, longitude) in degrees; `text` a tsvector's literal, empty where there are no
             words; `labels` (param, normalized text, its hash) of codes, the hash being one of `tokens`;
             `codings` (system, code), the system empty where nobody can list what the element implies;
+            `owners` the ids of all Patients that it is about, empty where `patient` says it all; `security` the
+            numbers of its security labels;
             `epoch` is the state of the search parameters that they were made under, 0 where that is the same to them
     """
 
@@ -101,6 +103,8 @@ class IndexRows(msgspec.Struct):
     text: str = ""
     labels: list[tuple[int, str, int]] = []
     codings: list[tuple[str, str]] = []
+    owners: list[str] = []
+    security: list[int] = []
     contained: list[ContainedRows] = []
     epoch: int = 0
 
@@ -129,7 +133,9 @@ def _digest(group: Any) -> int:
 class Row(msgspec.Struct, gc=False):
     """One stored version.
 
-    Shape:  `tail` is the JSON that follows the head (type, id, version, instant); None for a deletion
+    Shape:  `tail` is the JSON that follows the head (type, id, version, instant); None for a deletion;
+            `pid` is the row number of its patient, `owners` those of all its patients where that is not all there is
+            to say (None: it is), `labels` the numbers of its security labels (None: it has none)
     """
 
     rid: int
@@ -140,6 +146,9 @@ class Row(msgspec.Struct, gc=False):
     live: bool
     method: int
     tail: bytes | None
+    pid: int | None = None
+    owners: list[int] | None = None
+    labels: list[int] | None = None
 
     @property
     def type_name(self) -> str:

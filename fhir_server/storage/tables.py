@@ -28,6 +28,15 @@ rid_sequence = Sequence("rid_seq", metadata=metadata, cache=32)
 Key = Text(collation="C")
 EMPTY = text("'{}'")
 
+
+def whose() -> tuple[Column[list[int]], Column[list[int]]]:
+    """Return the columns that say whose a version is beside `pid`, and how sensitive; NULL in the usual case."""
+    return (
+        Column("owners", ARRAY(BigInteger), comment="rids of all its patients, NULL: pid says it all"),
+        Column("labels", ARRAY(Integer), comment="numbers of its security labels"),
+    )
+
+
 resource = Table(
     "resource",
     metadata,
@@ -41,6 +50,7 @@ resource = Table(
     Column("live", Boolean, nullable=False, server_default=text("false"), comment="has content, not deleted"),
     Column("method", SmallInteger, nullable=False, server_default="0"),
     Column("pid", BigInteger, comment="rid of its one patient"),
+    *whose(),
     Column("d0", BigInteger, nullable=False, server_default=text("(-9223372036854775807 - 1)")),
     Column("d1", BigInteger, nullable=False, server_default=text("(-9223372036854775807 - 1)")),
     Column("tokens", ARRAY(BigInteger), nullable=False, server_default=EMPTY),
@@ -75,6 +85,13 @@ Index(
     resource.c.d1,
     postgresql_where=text("live AND d1 > d0 + 86400000000"),
 )
+Index(
+    "resource_owners",
+    resource.c.owners,
+    postgresql_using="gin",
+    postgresql_with={"fastupdate": "off"},
+    postgresql_where=resource.c.owners.is_not(None),
+)
 Index("resource_tokens", resource.c.tokens, postgresql_using="gin", postgresql_with={"fastupdate": "off"})
 
 resource_version = Table(
@@ -86,6 +103,8 @@ resource_version = Table(
     Column("updated", DateTime(timezone=True), nullable=False),
     Column("live", Boolean, nullable=False),
     Column("method", SmallInteger, nullable=False),
+    Column("pid", BigInteger),
+    *whose(),
     Column("tail", LargeBinary),
     PrimaryKeyConstraint("rid", "version"),
 )

@@ -42,6 +42,7 @@ class Write(Outer, kw_only=True):
 
     def __post_init__(self) -> None:
         self.digests = self.rows.digests()
+        self.labels = self.rows.security or None
 
     @property
     def epochs(self) -> tuple[str, ...]:
@@ -51,7 +52,17 @@ class Write(Outer, kw_only=True):
     def written(self, updated: datetime) -> Row:
         """Return the row as it now stands."""
         return Row(
-            self.rid, self.type, self.id, self.version, updated, self.tail is not None, self.method, self.tail
+            self.rid,
+            self.type,
+            self.id,
+            self.version,
+            updated,
+            self.tail is not None,
+            self.method,
+            self.tail,
+            self.pid,
+            self.owners,
+            self.labels,
         )
 
 
@@ -68,9 +79,9 @@ def replaced(old: Old, tail: bytes, rows: IndexRows, method: int) -> Write:
 
 
 def deleted(old: Old) -> Write:
-    """Return the write of a deletion: a version without content that nothing finds."""
+    """Return the write of a deletion: a version without content that nothing finds, and is whose it was."""
     gone = replaced(old, b"", IndexRows(), DELETE)
-    gone.tail, gone.pid = None, old.pid
+    gone.tail, gone.pid, gone.owners, gone.labels = None, old.pid, old.owners, old.labels
     return gone
 
 
@@ -78,7 +89,6 @@ def amended(first: Write, row: Row, tail: bytes, rows: IndexRows) -> Write:
     """Return the write that gives a version of this same transaction its final content."""
     before = Old(
         **msgspec.structs.asdict(row),
-        pid=first.pid,
         d0=first.rows.d0,
         posts=first.rows.posts,
         digests=first.digests,
@@ -170,6 +180,8 @@ def _resource_columns(writes: Sequence[Write], now: datetime | None) -> list[PgA
         Bools([w.tail is not None for w in writes]),
         Int2s([w.method for w in writes]),
         Int8s([w.pid for w in writes]),
+        Texts([_array(w.owners) for w in writes]),
+        Texts([_array(w.labels) for w in writes]),
         Int8s([w.rows.d0 for w in writes]),
         Int8s([w.rows.d1 for w in writes]),
         Byteas([w.tail for w in writes]),
@@ -181,6 +193,10 @@ def _resource_columns(writes: Sequence[Write], now: datetime | None) -> list[PgA
         Int4s(arrays[2]),
         Int8s(arrays[3]),
     ]
+
+
+def _array(values: list[int] | None) -> str | None:
+    return None if values is None else "{" + ",".join(map(str, values)) + "}"
 
 
 def _signed(old: Old | None) -> int:
@@ -198,32 +214,34 @@ def _moment(write: Write, now: datetime | None) -> datetime | None:
     return now
 
 
-_RESOURCE = """unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS
-w(rid, type, id, version, updated, live, method, pid, d0, d1, tail, seen, t0, p0, e0, g0, t1, p1, e1, g1),
+_RESOURCE = """unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS
+w(rid, type, id, version, updated, live, method, pid, owners, labels, d0, d1, tail,
+seen, t0, p0, e0, g0, t1, p1, e1, g1),
 (SELECT %s AS tokens, %s AS posts, %s AS present, %s AS digests OFFSET 0) a"""
-_SLICES = """w.pid, w.d0, w.d1, a.tokens[w.t0 + 1 : w.t1], a.posts[w.p0 + 1 : w.p1],
-a.present[w.e0 + 1 : w.e1], a.digests[w.g0 + 1 : w.g1], w.tail"""
+_SLICES = """w.pid, w.owners::bigint[], w.labels::int[], w.d0, w.d1,
+a.tokens[w.t0 + 1 : w.t1], a.posts[w.p0 + 1 : w.p1], a.present[w.e0 + 1 : w.e1], a.digests[w.g0 + 1 : w.g1], w.tail"""
 _CLOCK = "date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')"
 
 _MOVED = f"""w AS MATERIALIZED (SELECT w.*, a.* FROM {_RESOURCE}, guard), moved AS (
 UPDATE resource r SET version = w.version, updated = COALESCE(w.updated, GREATEST({_CLOCK},
 r.updated + interval '1 millisecond')), live = w.live, method = w.method,
-(pid, d0, d1, tokens, posts, present, digests, tail) = (SELECT {_SLICES.replace("a.", "w.")})
+(pid, owners, labels, d0, d1, tokens, posts, present, digests, tail) = (SELECT {_SLICES.replace("a.", "w.")})
 FROM w WHERE r.rid = w.rid AND r.version = {{before}} RETURNING r.rid, r.updated)"""
 
 _REINDEXED = f"""w AS MATERIALIZED (SELECT w.*, a.* FROM {_RESOURCE}, guard), moved AS (
-UPDATE resource r SET (pid, d0, d1, tokens, posts, present, digests) =
+UPDATE resource r SET (pid, owners, labels, d0, d1, tokens, posts, present, digests) =
 (SELECT {_SLICES.replace("a.", "w.").removesuffix(", w.tail")})
 FROM w WHERE r.rid = w.rid AND r.version = w.version AND r.xmin = w.seen RETURNING r.rid, r.updated)"""
 
 _SQL = {
     "new": f"""new AS (
-INSERT INTO resource (rid, type, id, version, updated, live, method, pid, d0, d1, tokens, posts, present, digests, tail)
+INSERT INTO resource (rid, type, id, version, updated, live, method, pid, owners, labels, d0, d1, tokens, posts,
+present, digests, tail)
 SELECT w.rid, w.type, w.id, w.version, COALESCE(w.updated, {_CLOCK}), w.live, w.method, {_SLICES}
 FROM {_RESOURCE}, guard ON CONFLICT (type, id) DO NOTHING RETURNING rid, updated)""",
     "moved": f"""{_MOVED.format(before="w.version - 1 AND r.xmin = w.seen")}, history AS (
-INSERT INTO resource_version (rid, version, type, updated, live, method, tail)
-SELECT r.rid, r.version, r.type, r.updated, r.live, r.method, r.tail
+INSERT INTO resource_version (rid, version, type, updated, live, method, pid, owners, labels, tail)
+SELECT r.rid, r.version, r.type, r.updated, r.live, r.method, r.pid, r.owners, r.labels, r.tail
 FROM resource r JOIN moved USING (rid) WHERE r.version > 0)""",
     "amended": _MOVED.format(before="w.version"),
     "reindexed": _REINDEXED,
