@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from fhir_server import background
+from fhir_server import background, keys
 from fhir_server.changes.ids import new_id
 from fhir_server.concepts import searching
 from fhir_server.interactions import HANDLERS
@@ -22,7 +22,7 @@ from fhir_server.rest.config import RestConfig
 from fhir_server.rest.health import figures, live, ready
 from fhir_server.rest.page import elsewhere, home
 from fhir_server.rest.server import FhirServer, sample
-from fhir_server.search.context import configure
+from fhir_server.search.context import configure, protect
 from fhir_server.settings import Settings
 from fhir_server.storage import jobs
 from fhir_server.storage.store import Store
@@ -90,11 +90,14 @@ def rest_config(settings: Settings) -> RestConfig:
 
 
 async def _open(settings: Settings) -> Store:
+    sealer = keys.sealer(settings)
+    await keys.ready(settings, sealer)
     return await Store.open(
         settings.database_url,
         pool_size=settings.pool_size,
         timeout_s=settings.pool_timeout_s,
         statement_timeout_s=settings.statement_timeout_s,
+        sealer=sealer,
     )
 
 
@@ -110,6 +113,7 @@ def _configure_search(settings: Settings, store: Store) -> None:
         codes_max=settings.value_set_codes_max,
         explain=settings.search_explain,
     )
+    protect(settings.search_in_clear, sealed=settings.encryption == "on")
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fhir_server import keys
 from fhir_server.changes import reindex
 from fhir_server.exchange import Handler, Session
 from fhir_server.search import custom
@@ -38,6 +39,7 @@ async def running(settings: Settings, *, reindexes: bool) -> AsyncIterator[None]
         settings.database_url,
         pool_size=CONNECTIONS if reindexes else 1,
         statement_timeout_s=settings.statement_timeout_s,
+        sealer=keys.sealer(settings),
     )
     server = Background(settings, store)
     tasks: list[asyncio.Task[Any]] = []

@@ -179,6 +179,46 @@ class Settings(BaseSettings):
         "`open`: no authorization at all, for trying things out; on loopback addresses only.",
     )
 
+    # Protection of what is stored
+    encryption: Literal["on", "off"] = Field(
+        default="off",
+        description="Whether the content of resources is sealed on its way into the database (AES-256-GCM, keys by"
+        " patient). What was sealed before is read in any case. See [security](../security.md).",
+    )
+    search_in_clear: tuple[Literal["string", "text", "date", "number", "position", "code"], ...] = Field(
+        default=("string", "text", "date", "number", "position", "code"),
+        description="Kinds of values that index columns may hold as they are, as JSON. Searches that need another kind"
+        " are refused by name and leave the CapabilityStatement. A change needs `healthbuddy reindex --rewrite`.",
+    )
+    key_provider: Literal["file", "environment", "aws-kms", "vault"] = Field(
+        default="file",
+        description="Where the wrapping key is: a `file` in the data folder, the setting `master_keys`"
+        " (`environment`), AWS KMS (extra `aws`), or the Transit engine of Vault.",
+    )
+    key_file: Path | None = Field(
+        default=None, description="File of the wrapping keys. Default: `keys/master.json` in the data folder."
+    )
+    master_keys: str = Field(
+        default="",
+        repr=False,
+        description="Wrapping keys, `name:base64 of 32 bytes` each, separated by commas; the last is in use.",
+    )
+    key_name: str = Field(
+        default="", description="Name (ARN) of the wrapping key in AWS KMS, or of the key in Vault Transit."
+    )
+    vault_address: str = Field(
+        default="", description="Address of Vault, such as `https://vault.example.org`."
+    )
+    vault_token: str = Field(
+        default="", repr=False, description="Token that may encrypt and decrypt with that key."
+    )
+    keys_database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        default="",
+        repr=False,
+        description="URL of the database that keeps the wrapped keys, apart from the content and its backups."
+        " Empty: the content's database, with `_keys` behind its name.",
+    )
+
     # Meaning
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         default="UTC",

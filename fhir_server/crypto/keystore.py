@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -69,8 +70,16 @@ class SubjectKey(NamedTuple):
 
 def beside(conninfo: str) -> str:
     """Return the conninfo of the key store that lies beside a database: the same server, the name with a suffix."""
-    name = conninfo_to_dict(conninfo).get("dbname") or ""
-    return make_conninfo(conninfo, dbname=f"{name}{SUFFIX}")
+    return with_name(conninfo, f"{conninfo_to_dict(conninfo).get('dbname') or ''}{SUFFIX}")
+
+
+def with_name(conninfo: str, name: str) -> str:
+    """Return the conninfo of another database of the same server, a URL for a URL."""
+    if "://" not in conninfo:
+        return make_conninfo(conninfo, dbname=name)
+    parts = urlsplit(conninfo)
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key != "dbname"]
+    return urlunsplit(parts._replace(path=f"/{quote(name)}", query=urlencode(query)))
 
 
 async def create(conninfo: str, main: str) -> None:

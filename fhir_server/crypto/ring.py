@@ -125,7 +125,7 @@ class Ring:
     # -- opening -----------------------------------------------------------------------------------------------------
 
     async def fetch(self, sealed: Sequence[envelope.Parts]) -> None:
-        """Have a key at hand for each of `sealed`, if there is one; nothing waits between the last look and the return."""
+        """Have a key at hand for each of `sealed`, if there is one; nothing waits between the last look and the end."""
         asked: set[KeyId] = set()
         while wanted := self._unknown(sealed) - asked:
             asked |= wanted

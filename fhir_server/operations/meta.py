@@ -19,6 +19,7 @@ from fhir_server.operations import Operation, register
 from fhir_server.operations.parameters import read_call
 from fhir_server.routing import route
 from fhir_server.search import plan
+from fhir_server.search.stored import document, unsealed
 from fhir_server.storage import read
 from fhir_server.storage.rows import PATCH, Row, type_number
 from resources.codec.json import dump_json, parse_json
@@ -54,9 +55,9 @@ async def _union(session: Session, type_name: str) -> Json:
         f"r.type = {type_number(type_name)}" if type_name else "",
         plan.LIVE,
     ]
-    where = " AND ".join(part for part in (*seen, f"get_byte(r.tail, 0) = {ord(',')}") if part)
-    whole = """convert_from('{"meta":{"":""'::bytea || r.tail, 'UTF8')::jsonb"""
-    text = f"SELECT DISTINCT {whole} -> 'meta' FROM resource r WHERE {where}"
+    content = unsealed("r")
+    where = " AND ".join(part for part in (*seen, f"get_byte({content}, 0) = {ord(',')}") if part)
+    text = f"SELECT DISTINCT {document('r')} -> 'meta' FROM resource r WHERE {where}"
     async with session.connection() as conn:
         cursor = AsyncRawCursor(conn)
         await cursor.execute(text)

@@ -25,9 +25,9 @@ from fhir_server.search.sql import Sql, Test, all_of, any_of, flat, of_types
 from fhir_server.storage.rows import MISSING_DATE, Row, type_name, type_number
 from resources.codec.json import dump_json, parse_json
 
-_TAIL = f"""(SELECT convert_to('}},' || substr(e::text, 2), 'UTF8')
+_TAIL = f"""coalesce((SELECT convert_to('}},' || substr(e::text, 2), 'UTF8')
 FROM resource x, jsonb_array_elements({stored.document("x")} -> 'contained') e
-WHERE x.rid = c.container AND coalesce(e ->> 'id', '') = c.local LIMIT 1)"""
+WHERE x.rid = c.container AND coalesce(e ->> 'id', '') = c.local LIMIT 1), '}}}}'::bytea)"""
 
 ROWS = f"""(SELECT c.rid, c.container, c.local AS id, c.type, c.pid, c.d0, c.d1, c.tokens, c.posts, c.present,
 NULL::bigint[] AS owners, NULL::int[] AS labels, true AS live,

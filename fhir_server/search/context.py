@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
@@ -10,6 +10,12 @@ from zoneinfo import ZoneInfo
 P = ParamSpec("P")
 T = TypeVar("T")
 _forgetting: list[Callable[[], None]] = []
+_following: list[Callable[[], None]] = []
+
+
+def follow(forget: Callable[[], None]) -> None:
+    """Have `forget` called when other kinds of values are in clear."""
+    _following.append(forget)
 
 
 def remembered(size: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -23,6 +29,10 @@ def remembered(size: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return decorate
 
 
+KINDS = ("string", "text", "date", "number", "position", "code")
+"""What searches need in clear: see `protect`."""
+
+
 class Context:
     """The settings in force; `configure` sets them once, before anything is indexed or searched."""
 
@@ -34,6 +44,8 @@ class Context:
     page_size_max = 1_000
     codes_max = 20_000
     explain = False
+    in_clear: frozenset[str] = frozenset(KINDS)
+    sealed = False
 
 
 def configure(
@@ -68,3 +80,17 @@ def configure(
     Context.page_size_max = page_size_max or Context.page_size_max
     Context.codes_max = codes_max or Context.codes_max
     Context.explain = Context.explain if explain is None else explain
+
+
+def protect(in_clear: Collection[str], *, sealed: bool) -> None:
+    """Set what the database may know.
+
+    Shape:  `in_clear` are the kinds of values (KINDS) that index columns hold as they are, which alone searches of that
+            kind can use: strings, words of texts, dates, numbers and quantities, positions, and `code`: what the
+            database reads of codes, identifiers and addresses beside their hashes; `sealed` says that content is
+    """
+    Context.sealed = sealed
+    if frozenset(in_clear) != Context.in_clear:
+        Context.in_clear = frozenset(in_clear)
+        for forget in _following:
+            forget()

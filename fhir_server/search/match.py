@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psycopg import AsyncRawCursor
-
 from fhir_server.exchange import Session
 from fhir_server.search import plan, recheck
 from fhir_server.search.sql import Sql, all_of
 from fhir_server.search.understand import understand
+from fhir_server.storage.connection import RawCursor
 from fhir_server.storage.read import FOR_WRITE, Old
 from resources.outcome import FhirError
 
@@ -42,7 +41,7 @@ async def match_rows(
     chosen = f"FROM {rows.tables} WHERE {all_of(rows.conditions)}"
     text = f"SELECT {_COLUMNS} {chosen} ORDER BY {rows.rid_order} LIMIT {limit}"
     async with session.connection() as conn:
-        cursor = AsyncRawCursor(conn)
+        cursor = RawCursor(conn)
         await cursor.execute(text, sql.args, binary=True)
         found = [Old(*row) for row in await cursor.fetchall()]
     return recheck.true_matches(query.tests, found)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 from fhir_server.search.composites import compose
+from fhir_server.search.context import Context, follow
 from fhir_server.search.fitting import fitted
 from fhir_server.search.param import Param, Params, Part, TypeSearch
 from fhir_server.search.paths import Path, UnreadableError, paths
@@ -88,6 +89,15 @@ COLUMNS = {"_id", "_lastUpdated"}
 """Parameters that are columns of the resource's own row."""
 
 
+IN_CLEAR = {
+    "string": "string",
+    "date": "date",
+    "number": "number",
+    "quantity": "number",
+    "special": "position",
+}
+"""The kinds of values that parameters of a type need in clear; see `context.py`."""
+
 _custom: dict[str, tuple[SearchParam, ...]] = {}
 _made: dict[str, TypeSearch] = {}
 
@@ -98,6 +108,9 @@ def registry(type_name: str) -> TypeSearch:
     if found is None:
         found = _made[type_name] = _make(type_name, _custom.get(type_name, ()))
     return found
+
+
+follow(_made.clear)
 
 
 class Epoch:
@@ -167,6 +180,9 @@ def _read(type_name: str, official: SearchParam) -> Param:
         targets=official.targets,
         url=official.url,
     )
+    needed = "text" if code in TEXTS else IN_CLEAR.get(kind, "")
+    if needed and code not in COLUMNS and needed not in Context.in_clear:
+        return _refused(param, f"this server keeps no {needed} values in clear (search_in_clear)")
     if code in TEXTS:
         return replace(param, place="text", parts=(Part(param.id, ""),))
     if kind == "special" and official.url != NEAR:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection
+
+from fhir_server.storage.connection import RawCursor
 
 COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.live, r.method, r.tail, r.pid, r.owners, r.labels"
 """The columns of a Row, from `resource r`."""
@@ -33,7 +35,7 @@ STATEMENTS: ContextVar[list[Statement] | None] = ContextVar("statements", defaul
 async def run(conn: AsyncConnection[Any], text: str, args: Sequence[Any]) -> list[Any]:
     """Return the rows that a statement selects."""
     started = perf_counter()
-    cursor = AsyncRawCursor(conn)
+    cursor = RawCursor(conn)
     await cursor.execute(text, args, binary=True)
     found = await cursor.fetchall()
     noted = STATEMENTS.get()

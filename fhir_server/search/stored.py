@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
+from fhir_server.crypto.envelope import FORM
 from fhir_server.search.context import Context
 from fhir_server.search.hashing import CASE_SENSITIVE, CASE_UNKNOWN
 from fhir_server.search.params.implied import TEXTS, unlisted_systems
@@ -27,13 +28,29 @@ _HEAD = '{"meta":{"versionId":""'
 
 
 def document(row: str) -> str:
-    """Return the expression of a row's resource as jsonb, without its type, id, version and instant."""
-    return f"('{_HEAD}' || convert_from({row}.tail, 'UTF8'))::jsonb"
+    """Return the expression of a row's resource as jsonb, without its type, id, version and instant.
+
+    Shape:  of a sealed resource its clear part; see `clear.py`
+    """
+    return f"('{_HEAD}' || convert_from({unsealed(row)}, 'UTF8'))::jsonb"
+
+
+def unsealed(row: str) -> str:
+    """Return the expression of a row's content as far as the database can read it."""
+    size = " | ".join(f"get_byte({row}.tail, {at}) << {shift}" for at, shift in ((3, 16), (4, 8), (5, 0)))
+    return f"(CASE get_byte({row}.tail, 0) WHEN {FORM} THEN substr({row}.tail, 7, {size}) ELSE {row}.tail END)"
 
 
 def readable(param: Param) -> bool:
     """Whether the values of a token, reference or uri parameter can be read in the database."""
+    if "code" not in Context.in_clear or (param.custom and Context.sealed):
+        return False  # sealed content has nothing for parameters that came later
     return param.kind in ("token", "reference", "uri") and not param.computed and bool(param.paths)
+
+
+def in_extensions(param: Param) -> tuple[str, ...]:
+    """Return the types of an extension's value that a parameter reads."""
+    return _IN_EXTENSIONS[param.kind]
 
 
 def items(param: Param, row: str) -> str:

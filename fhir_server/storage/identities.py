@@ -70,6 +70,10 @@ class Identities:
             for key in list(islice(self._known, excess + REMEMBERED // 8)):
                 del self._known[key]
 
+    def forget(self) -> None:
+        """Look everything up again: somebody was erased, and their number is nobody's any more."""
+        self._known.clear()
+
     async def allocate(self, count: int, conn: AsyncConnection[Any] | None = None) -> list[int]:
         """Return `count` unused row numbers; never blocks a writer and may leave gaps.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import Any
@@ -14,6 +14,7 @@ from fhir_server.storage import binary
 from fhir_server.storage.connection import Connection, enlarge
 from fhir_server.storage.dictionaries import codings, labels
 from fhir_server.storage.identities import Identities
+from fhir_server.storage.sealing import Sealer
 
 PREPARE_AFTER = 2
 PREPARED_MAX = 500
@@ -33,16 +34,30 @@ async def identity(conn: AsyncConnection[Any]) -> str:
 class Store:
     """Lends connections and remembers what never changes."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], keys: dict[str, bytes]) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[AsyncConnection[Any]],
+        keys: dict[str, bytes],
+        sealer: Sealer | None = None,
+    ) -> None:
         self.pool = pool
         self.keys = keys
+        self.sealer = sealer
         self.identities = Identities(pool)
         self.labels = labels(pool)
         self.codings = codings(pool)
+        if sealer is not None:
+            sealer.ring.on_change = self.identities.forget
 
     @classmethod
     async def open(
-        cls, conninfo: str, *, pool_size: int = 10, timeout_s: float = 10.0, statement_timeout_s: float = 10.0
+        cls,
+        conninfo: str,
+        *,
+        pool_size: int = 10,
+        timeout_s: float = 10.0,
+        statement_timeout_s: float = 10.0,
+        sealer: Sealer | None = None,
     ) -> Store:
         """Return a store whose pool is connected.
 
@@ -68,17 +83,19 @@ class Store:
             min_size=min(2, pool_size),
             max_size=pool_size,
             timeout=timeout_s,
-            configure=_configure,
+            configure=_configure(sealer),
             open=False,
         )
         await pool.open(wait=True, timeout=max(timeout_s, 10.0))
         async with pool.connection() as conn:
             rows = await (await conn.execute("SELECT name, value FROM secret")).fetchall()
-        return cls(pool, {name: bytes(value) for name, value in rows})
+        return cls(pool, {name: bytes(value) for name, value in rows}, sealer)
 
     async def close(self) -> None:
         """Give all connections back to the database."""
         await self.pool.close()
+        if self.sealer is not None:
+            await self.sealer.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -87,8 +104,13 @@ class Store:
             yield conn
 
 
-async def _configure(conn: AsyncConnection[Any]) -> None:
-    conn.prepare_threshold = PREPARE_AFTER
-    conn.prepared_max = PREPARED_MAX
-    binary.register(conn.adapters)
-    await enlarge(conn)
+def _configure(sealer: Sealer | None) -> Callable[[AsyncConnection[Any]], Awaitable[None]]:
+    async def configure(conn: AsyncConnection[Any]) -> None:
+        conn.prepare_threshold = PREPARE_AFTER
+        conn.prepared_max = PREPARED_MAX
+        assert isinstance(conn, Connection)
+        conn.sealer = sealer
+        binary.register(conn.adapters)
+        await enlarge(conn)
+
+    return configure

@@ -28,7 +28,8 @@ class Write(Outer, kw_only=True):
 
     Shape:  `old` is the row it replaces (None: a new resource); `tail` None deletes; `amends` keeps the
             version number and the history; `neutral` says that it changes nothing that an epoch stands for; `rows_only`
-            renews the index rows of a version and leaves everything else as it stands
+            renews the index rows of a version and leaves everything else as it stands; `sealed` is what is stored in
+            place of `tail`, None: that itself
     """
 
     type: int
@@ -39,6 +40,7 @@ class Write(Outer, kw_only=True):
     amends: bool = False
     neutral: bool = False
     rows_only: bool = False
+    sealed: bytes | None = None
 
     def __post_init__(self) -> None:
         self.digests = self.rows.digests()
@@ -116,6 +118,9 @@ async def apply(
             `ends` False leaves the epochs to a transaction, which ends them last (`epochs.end`)
     Units:  `now` the transaction's instant, at the millisecond; None takes the clock of the statement
     """
+    sealer = getattr(conn, "sealer", None)
+    if sealer is not None and not await sealer.seal(writes):
+        return None
     statement, values = _statement(writes, now, ends)
     cursor = await conn.execute(statement, values, binary=True)
     updated = dict(await cursor.fetchall())
@@ -184,7 +189,7 @@ def _resource_columns(writes: Sequence[Write], now: datetime | None) -> list[PgA
         Texts([_array(w.labels) for w in writes]),
         Int8s([w.rows.d0 for w in writes]),
         Int8s([w.rows.d1 for w in writes]),
-        Byteas([w.tail for w in writes]),
+        Byteas([w.tail if w.sealed is None else w.sealed for w in writes]),
         Int4s([_signed(w.old) for w in writes]),
         *(Int4s([0, *end[:-1]]) for end in ends),
         *(Int4s(end) for end in ends),

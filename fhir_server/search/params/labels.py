@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fhir_server.search.context import remembered
+from fhir_server.search.context import Context, remembered
 from fhir_server.search.hashing import token
 from fhir_server.search.params.string import INDEXED, LAST_CHARACTER, normalize
 from fhir_server.search.registry import Param
 from fhir_server.search.sink import Sink
 from fhir_server.search.sql import Clause, Sql, Test, any_of, unweighed
 from fhir_server.search.values import bad_value, unescape
+from resources.outcome import FhirError
 
 LABEL = "t"
 
@@ -27,7 +28,7 @@ RANK = 40
 
 def index(param: int, text: Any, sink: Sink) -> None:
     """Add one text of a code to `sink`."""
-    if text.__class__ is str:
+    if text.__class__ is str and "text" in Context.in_clear:
         known = _label(param, text)
         if known[0]:
             sink.labels.add((param, *known))
@@ -43,8 +44,11 @@ def _label(param: int, text: str) -> tuple[str, int]:
 def labelled(param: Param, values: Sequence[str]) -> Test:
     """Return the test that rows pass one of whose codes has a text that starts with any of `values`.
 
-    Errors: 400 value
+    Errors: 400 value; not-supported where the texts of codes are not kept in clear
     """
+    if "text" not in Context.in_clear:
+        why = "this server keeps no text values in clear (search_in_clear)"
+        raise FhirError(400, "not-supported", f"'{param.code}:text': {why}")
     asked = [_asked(param.code, unescape(value)) for value in values]
     return by_label(param, lambda sql: any_of([starting(sql, text) for text in asked]))
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from fhir_server.search.context import Context
 from fhir_server.search.fulltext import document, has_narrative, kind
 from fhir_server.search.param import Param
 from fhir_server.search.sink import Sink
@@ -32,6 +33,8 @@ _MOST_TYPES = 20
 
 def index(resource: dict[str, Any], sink: Sink, *, contained: bool = False) -> None:
     """Add the words of a resource to `sink`."""
+    if "text" not in Context.in_clear:
+        return
     sink.text = document(resource, contained=contained)
     if sink.text:
         sink.present.add(param_id(resource["resourceType"], CONTENT))
