@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -26,3 +26,24 @@ def entered(one: Policy) -> Iterator[Policy]:
         yield one
     finally:
         _POLICY.reset(token)
+
+
+_TOUCHED: ContextVar[set[int] | None] = ContextVar("touched", default=None)
+
+
+def touched(rids: Iterable[int]) -> None:
+    """Note that data of patients (their row numbers) left or were written, for the audit trail of this request."""
+    noted = _TOUCHED.get()
+    if noted is not None:
+        noted.update(rids)
+
+
+@contextmanager
+def touching() -> Iterator[set[int]]:
+    """Lend the set of patients whose data are touched during a `with`."""
+    noted: set[int] = set()
+    token = _TOUCHED.set(noted)
+    try:
+        yield noted
+    finally:
+        _TOUCHED.reset(token)

@@ -29,9 +29,10 @@ WAITING_MOST = 20_000
 IDLE_S = 1800.0
 """A chain to which nothing was added for so long is left; the signer may close it."""
 
-_INSERT = """INSERT INTO audit_entry (chain, n, at, kind, agent, type, id, patients, record, hash)
-SELECT %s, w.n, w.at, w.kind, w.agent, w.type, w.id, w.patients::bigint[], w.record, w.hash
-FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s) AS w(n, at, kind, agent, type, id, patients, record, hash)"""
+_INSERT = """INSERT INTO audit_entry (chain, n, at, kind, interaction, status, agent, type, id, patients, record, hash)
+SELECT %s, w.n, w.at, w.kind, w.interaction, w.status, w.agent, w.type, w.id, w.patients::bigint[], w.record, w.hash
+FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+AS w(n, at, kind, interaction, status, agent, type, id, patients, record, hash)"""
 
 
 class Trail(Protocol):
@@ -129,6 +130,8 @@ class ChainedTrail:
             Int8s(range(first, first + len(entries))),
             Int8s([one.at for one in entries]),
             Texts([one.kind for one in entries]),
+            Texts([one.interaction for one in entries]),
+            Int2s([one.status for one in entries]),
             Texts([one.agent for one in entries]),
             Int2s([type_number(one.type) if one.type else None for one in entries]),
             Texts([one.id or None for one in entries]),

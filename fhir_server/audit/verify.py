@@ -17,7 +17,7 @@ CHUNK = 5_000
 
 _CHECKPOINTS = "SELECT n, at, heads, root, previous, key, signature FROM audit_checkpoint ORDER BY n"
 _CHAINS = "SELECT id, genesis, signed, cut, cut_hash FROM audit_chain ORDER BY id"
-_ENTRIES = """SELECT n, at, kind, agent, type, id, patients, record, hash FROM audit_entry
+_ENTRIES = """SELECT n, at, kind, interaction, status, agent, type, id, patients, record, hash FROM audit_entry
 WHERE chain = %s AND n > %s ORDER BY n LIMIT %s"""
 _STRAY = (
     "SELECT DISTINCT chain FROM audit_entry WHERE chain NOT IN (SELECT id FROM audit_chain) ORDER BY chain"
@@ -134,7 +134,7 @@ def _chain(
     head = chain.cut_hash if chain.cut and chain.cut_hash else chain.genesis
     found.cut += chain.cut
     for row in _rows(conn, chain):
-        n, record, kept = row[0], row[7], row[8]
+        n, record, kept = row[0], row[-2], row[-1]
         if n != last + 1:
             found.problems.append(f"chain {chain.id}: entries {last + 1} to {n - 1} were removed")
         elif kept != chained(head, record):
@@ -164,14 +164,15 @@ def _rows(conn: Connection[Any], chain: Chain) -> Iterator[Any]:
 
 def _entry(row: Any, chain: int, found: Found) -> Entry | None:
     """Return the entry of a row, after its columns were compared with what is chained."""
-    n, at, kind, agent, type_, id_, patients, record, _ = row
+    n, at, *columns, patients, record, _ = row
     try:
         one = unpacked(record)
     except msgspec.DecodeError:
         found.problems.append(f"chain {chain}: entry {n} cannot be read")
         return None
-    said = (one.at, one.kind, one.agent, type_number(one.type) if one.type else None, one.id or None)
-    if said != (at, kind, agent, type_, id_) or one.patients != tuple(patients or ()):
+    type_ = type_number(one.type) if one.type else None
+    said = [one.at, one.kind, one.interaction, one.status, one.agent, type_, one.id or None]
+    if said != [at, *columns] or one.patients != tuple(patients or ()):
         found.problems.append(f"chain {chain}: the columns of entry {n} were altered")
     return one
 

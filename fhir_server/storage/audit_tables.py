@@ -49,6 +49,8 @@ audit_entry = Table(
     Column("n", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("kind", Key, nullable=False),
+    Column("interaction", Key, nullable=False),
+    Column("status", SmallInteger, nullable=False),
     Column("agent", Key, nullable=False),
     Column("type", SmallInteger),
     Column("id", Key),

@@ -25,6 +25,8 @@ CREATE TABLE audit_entry (
     n BIGINT NOT NULL,
     at BIGINT NOT NULL,
     kind TEXT COLLATE "C" NOT NULL,
+    interaction TEXT COLLATE "C" NOT NULL,
+    status SMALLINT NOT NULL,
     agent TEXT COLLATE "C" NOT NULL,
     type SMALLINT,
     id TEXT COLLATE "C",

@@ -152,7 +152,7 @@ async def test_a_chain_rewritten_with_right_hashes_is_found_by_the_signature(
             "UPDATE audit_entry SET hash = sha256((SELECT hash FROM audit_entry WHERE n = 1) || record) WHERE n = 2"
         )
         conn.execute(
-            "INSERT INTO audit_entry SELECT chain, 3, at, kind, agent, type, id, patients, record,"
+            "INSERT INTO audit_entry SELECT chain, 3, at, kind, interaction, status, agent, type, id, patients, record,"
             " sha256(hash || record) FROM audit_entry WHERE n = 2"
         )
     found = _verified(fresh_database_url)
