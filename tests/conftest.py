@@ -34,6 +34,8 @@ def postgres(run_id: str) -> Iterator[EmbeddedPostgres]:
     """Yield the running cluster of this test run, shared by its workers; the last one removes it."""
     server = EmbeddedPostgres(Path(tempfile.gettempdir()) / f"hb-test-{run_id[:12]}", durable=False)
     server.ensure_running()
+    with psycopg.connect(server.admin_conninfo(), autocommit=True) as conn:
+        conn.execute(f"ALTER ROLE {OWNER} CREATEDB")  # key stores beside test databases
     try:
         yield server
     finally:

@@ -17,6 +17,7 @@ from fhir_server.operations import OPERATIONS, Operation
 from fhir_server.operations.published import address
 from fhir_server.operations.terminology import capable
 from fhir_server.search import named, several
+from fhir_server.search.context import follow
 from fhir_server.search.criteria import EXPRESSIONS
 from fhir_server.search.param import Param
 from fhir_server.search.registry import Epoch, registry
@@ -127,6 +128,9 @@ def statement(
             "rest": [{key: value for key, value in rest.items() if value}],
         }
     )
+
+
+follow(statement.cache_clear)
 
 
 def _head(mode: str, base: str) -> dict[str, Any]:

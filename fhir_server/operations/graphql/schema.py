@@ -33,6 +33,7 @@ from graphql import (
 
 from fhir_server.operations.graphql.arguments import argument_names
 from fhir_server.operations.graphql.fields import ABSTRACT, CONNECTION, EDGE, QUERY, shown_name
+from fhir_server.search.context import follow
 from fhir_server.search.param import Param
 from fhir_server.search.registry import Epoch, registry
 from resources.definitions import Element, TypeDef, definitions
@@ -232,6 +233,9 @@ def schema(root: str) -> GraphQLSchema:
 @lru_cache(maxsize=1)
 def _types(epoch: int) -> Types:  # noqa: ARG001 - the key
     return Types()
+
+
+follow(_types.cache_clear)
 
 
 def _many(inside: GraphQLOutputType) -> GraphQLList[Any]:

@@ -86,7 +86,7 @@ async def test_a_sealed_server_answers_byte_by_byte_as_an_open_one(
         "Observation?code=http://loinc.org|8867-4&_include=Observation:subject", "Observation?_tag=http://e.org|t",
         "Patient/b/$everything", "Observation/_history", "Observation/$meta",
         "Patient?_revinclude=Observation:subject&name=zebu", "Observation?value-quantity=gt70&_summary=true",
-        "Observation?_filter=code ne http://loinc.org|1", "Observation/$lastn?patient=Patient/b&max=1",
+        "Observation?_filter=code ne http://loinc.org|1", "Observation/$lastn?patient=Patient/b&code=http://loinc.org|8867-4",
     )  # fmt: skip
     answers = [await web.get(path) for path in asked]
     assert all(answer.status_code == 200 for answer in answers), [
