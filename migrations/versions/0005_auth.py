@@ -1,16 +1,182 @@
-"""Authorization: accounts, clients, sessions, codes, token families, keys."""
+"""Authorization: clients, codes, token families, signing keys, launches; accounts and sessions."""
 
 from __future__ import annotations
+
+from alembic import op
 
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+SERVER = """
+CREATE TABLE auth_client (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    name TEXT NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    secret BYTEA,
+    old_secret BYTEA,
+    old_secret_until TIMESTAMPTZ,
+    jwks JSONB,
+    jwks_uri TEXT DEFAULT '' NOT NULL,
+    redirect_uris TEXT[] NOT NULL,
+    launch_uri TEXT DEFAULT '' NOT NULL,
+    origins TEXT[] NOT NULL,
+    grants TEXT[] NOT NULL,
+    scopes TEXT[] NOT NULL,
+    metadata JSONB NOT NULL,
+    management BYTEA,
+    origin TEXT COLLATE "C" NOT NULL,
+    created TIMESTAMPTZ DEFAULT now() NOT NULL,
+    updated TIMESTAMPTZ DEFAULT now() NOT NULL
+);
+
+CREATE TABLE auth_client_keys (
+    url TEXT COLLATE "C" PRIMARY KEY,
+    jwks JSONB NOT NULL,
+    fetched TIMESTAMPTZ NOT NULL,
+    expires TIMESTAMPTZ NOT NULL
+);
+
+CREATE TABLE auth_signing_key (
+    kid TEXT COLLATE "C" PRIMARY KEY,
+    public JSONB NOT NULL,
+    private BYTEA NOT NULL,
+    created TIMESTAMPTZ DEFAULT now() NOT NULL,
+    signs TIMESTAMPTZ NOT NULL,
+    ends TIMESTAMPTZ
+);
+
+CREATE TABLE auth_ask (
+    id BYTEA PRIMARY KEY,
+    client TEXT COLLATE "C" NOT NULL,
+    request JSONB NOT NULL,
+    session TEXT COLLATE "C" DEFAULT '' NOT NULL,
+    account TEXT COLLATE "C" DEFAULT '' NOT NULL,
+    patient TEXT COLLATE "C" DEFAULT '' NOT NULL,
+    agreed TEXT[],
+    state TEXT COLLATE "C" DEFAULT 'open' NOT NULL,
+    created TIMESTAMPTZ DEFAULT now() NOT NULL,
+    expires TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX auth_ask_expires ON auth_ask (expires);
+
+CREATE TABLE auth_code (
+    hash BYTEA PRIMARY KEY,
+    client TEXT COLLATE "C" NOT NULL,
+    family TEXT COLLATE "C" NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    challenge TEXT NOT NULL,
+    allowed JSONB NOT NULL,
+    expires TIMESTAMPTZ NOT NULL,
+    used TIMESTAMPTZ
+);
+CREATE INDEX auth_code_expires ON auth_code (expires);
+
+CREATE TABLE auth_family (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    client TEXT COLLATE "C" NOT NULL,
+    account TEXT COLLATE "C" NOT NULL,
+    session TEXT COLLATE "C" NOT NULL,
+    access TEXT COLLATE "C" NOT NULL,
+    allowed JSONB NOT NULL,
+    created TIMESTAMPTZ DEFAULT now() NOT NULL,
+    used TIMESTAMPTZ DEFAULT now() NOT NULL,
+    expires TIMESTAMPTZ NOT NULL,
+    ended TIMESTAMPTZ,
+    why TEXT COLLATE "C" DEFAULT '' NOT NULL
+);
+CREATE INDEX auth_family_account ON auth_family (account, client);
+CREATE INDEX auth_family_session ON auth_family (session) WHERE session <> '';
+CREATE INDEX auth_family_client ON auth_family (client);
+CREATE INDEX auth_family_expires ON auth_family (expires);
+
+CREATE TABLE auth_refresh (
+    hash BYTEA PRIMARY KEY,
+    family TEXT COLLATE "C" NOT NULL REFERENCES auth_family (id) ON DELETE CASCADE,
+    issued TIMESTAMPTZ DEFAULT now() NOT NULL,
+    expires TIMESTAMPTZ NOT NULL,
+    used TIMESTAMPTZ
+);
+CREATE INDEX auth_refresh_family ON auth_refresh (family);
+
+CREATE TABLE auth_agreed (
+    account TEXT COLLATE "C" NOT NULL,
+    client TEXT COLLATE "C" NOT NULL,
+    scopes TEXT[] NOT NULL,
+    at TIMESTAMPTZ DEFAULT now() NOT NULL,
+    PRIMARY KEY (account, client)
+);
+
+CREATE TABLE auth_revoked (
+    n BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    what TEXT COLLATE "C" NOT NULL,
+    at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    until TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX auth_revoked_until ON auth_revoked (until);
+
+CREATE TABLE auth_assertion (
+    client TEXT COLLATE "C" NOT NULL,
+    jti BYTEA NOT NULL,
+    until TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (client, jti)
+);
+CREATE INDEX auth_assertion_until ON auth_assertion (until);
+
+CREATE TABLE auth_launch (
+    id BYTEA PRIMARY KEY,
+    client TEXT COLLATE "C" NOT NULL,
+    account TEXT COLLATE "C" NOT NULL,
+    context JSONB NOT NULL,
+    created TIMESTAMPTZ DEFAULT now() NOT NULL,
+    expires TIMESTAMPTZ NOT NULL,
+    used TIMESTAMPTZ
+);
+CREATE INDEX auth_launch_expires ON auth_launch (expires);
+
+CREATE TABLE auth_app_state (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    version INTEGER NOT NULL,
+    system TEXT COLLATE "C" NOT NULL,
+    code TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    client TEXT COLLATE "C" NOT NULL,
+    body BYTEA,
+    updated TIMESTAMPTZ DEFAULT now() NOT NULL
+);
+CREATE INDEX auth_app_state_of ON auth_app_state (subject, system, code);
+"""
+
+SERVER_TABLES = (
+    "auth_app_state",
+    "auth_launch",
+    "auth_assertion",
+    "auth_revoked",
+    "auth_agreed",
+    "auth_refresh",
+    "auth_family",
+    "auth_code",
+    "auth_ask",
+    "auth_signing_key",
+    "auth_client_keys",
+    "auth_client",
+)
+
+PEOPLE = ""
+
+PEOPLE_TABLES: tuple[str, ...] = ()
+
 
 def upgrade() -> None:
-    """Create what the access work keeps."""
+    """Create what the authorization server and the people's pages keep."""
+    op.execute(SERVER)
+    if PEOPLE:
+        op.execute(PEOPLE)
 
 
 def downgrade() -> None:
     """Drop it."""
+    for name in (*PEOPLE_TABLES, *SERVER_TABLES):
+        op.execute(f"DROP TABLE {name}")
