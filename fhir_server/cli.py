@@ -25,6 +25,7 @@ COMMANDS = {
     "validate": "validate",
     "ig": "ig",
     "terminology": "terminology",
+    "key": "key",
     "version": "small",
 }
 """Command → its module in `fhir_server.commands`; only the one that runs is imported (the server takes a second)."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -220,6 +221,68 @@ class KeyStore:
                 " ON CONFLICT DO NOTHING",
                 [(*key.id, key.under, key.wrapped) for key in keys],
             )
+
+    async def count_under_older(self, kind: int) -> int:
+        """Return how many keys of a class hang on another than its newest class key."""
+        async with self.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT count(*) FROM subject_key WHERE kind = %s AND wrapped IS NOT NULL"
+                " AND under < (SELECT max(number) FROM class_key WHERE kind = %s)",
+                (kind, kind),
+            )
+            row = await cursor.fetchone()
+        return int(row[0]) if row else 0
+
+    async def under_older(self, kind: int, number: int, count: int) -> list[SubjectKey]:
+        """Return some keys of a class that are wrapped under an older class key than `number`."""
+        async with self.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT kind, subject, generation, under, wrapped FROM subject_key"
+                " WHERE kind = %s AND under < %s AND wrapped IS NOT NULL LIMIT %s",
+                (kind, number, count),
+            )
+            return [_subject(row) for row in await cursor.fetchall()]
+
+    async def rewrap(self, keys: Sequence[tuple[KeyId, int, bytes, bytes]]) -> None:
+        """Replace wraps: (key, its class key's number, the new wrap, the old one, which must still be there)."""
+        async with self.connection() as conn, conn.transaction(), conn.cursor() as cursor:
+            await cursor.executemany(
+                "UPDATE subject_key SET under = %s, wrapped = %s"
+                " WHERE kind = %s AND subject = %s AND generation = %s AND wrapped = %s",
+                [(under, fresh, *key, old) for key, under, fresh, old in keys],
+            )
+
+    async def made_before(self, moment: datetime, count: int) -> list[KeyId]:
+        """Return some subjects' last keys that are older than `moment` and not destroyed."""
+        async with self.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT kind, subject, generation FROM (SELECT DISTINCT ON (kind, subject) * FROM subject_key"
+                " ORDER BY kind, subject, generation DESC) k WHERE made < %s AND wrapped IS NOT NULL LIMIT %s",
+                (moment, count),
+            )
+            return [KeyId(*row) for row in await cursor.fetchall()]
+
+    async def drop_older(self) -> int:
+        """Remove every key that a later generation has replaced; return how many."""
+        async with self.connection() as conn:
+            cursor = await conn.execute(
+                "DELETE FROM subject_key o USING subject_key n WHERE n.kind = o.kind AND n.subject = o.subject"
+                " AND n.generation > o.generation AND n.wrapped IS NOT NULL"
+            )
+            return cursor.rowcount
+
+    async def figures(self) -> list[tuple[int, int, str, int, int]]:
+        """Return (class, number of its key, wrapping key, keys under it, of these destroyed) of each class key."""
+        async with self.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT c.kind, c.number, c.under, count(s.subject), count(s.destroyed) FROM class_key c"
+                " LEFT JOIN subject_key s ON s.kind = c.kind AND s.under = c.number"
+                " GROUP BY c.kind, c.number, c.under ORDER BY 1, 2"
+            )
+            return [
+                (kind, number, under, keys, gone)
+                for kind, number, under, keys, gone in await cursor.fetchall()
+            ]
 
     async def destroy(self, subject: int) -> int:
         """Destroy every key of a subject and end the epoch; return how many keys there were."""

@@ -123,6 +123,10 @@ class LocalFile(_Held):
         self._keys[fresh.id] = _cipher(fresh.id, fresh.key)
         return fresh.id
 
+    def names(self) -> set[str]:
+        """Return the names of the wrapping keys in the file."""
+        return set(self._keys)
+
     def retire(self, unused: set[str]) -> None:
         """Remove wrapping keys that nothing is wrapped under any more."""
         kept = tuple(one for one in self._read() if one.id not in unused or one.id == self.current())

@@ -96,12 +96,13 @@ class Ring:
         await self.store.keep_class(ClassKey(kind, number, wrapped))
 
     async def _unwrap_all(self, found: Sequence[ClassKey]) -> None:
-        unwrap = self.provider.unwrap
+        unwrap, classes = self.provider.unwrap, dict(self._classes)
         for key in found:
-            if (key.kind, key.number) not in self._classes:
+            if (key.kind, key.number) not in classes:
                 plain = await asyncio.to_thread(unwrap, key.wrapped, class_name(key.kind, key.number))
-                self._classes[key.kind, key.number] = AESGCM(plain)
-            self._last[key.kind] = max(self._last.get(key.kind, 0), key.number)
+                classes[key.kind, key.number] = AESGCM(plain)
+        self._classes = classes
+        self._last = dict(sorted(classes))
 
     async def class_key(self, kind: int, number: int) -> AESGCM:
         """Return a class key; raises KeyTroubleError."""
@@ -176,7 +177,8 @@ class Ring:
                 self.on_change()
 
     def forget(self) -> None:
-        """Forget every subject's key."""
+        """Forget every subject's key, and which class keys are the last."""
+        self._classes, self._last = {}, {}
         self._to_seal.clear()
         self._known.clear()
 
@@ -218,6 +220,10 @@ class Ring:
             number, under = await self.last_class(one.kind)
             fresh.append(SubjectKey(one, number, envelope.wrap(new_key(), under, subject_name(one))))
         return fresh
+
+    def in_use(self, kind: int, owners: Iterable[int]) -> list[KeyId]:
+        """Return the keys, which are at hand, that content of these owners is sealed with."""
+        return [self._to_seal[kind, owner] for owner in owners]
 
     def sealed(
         self, kind: int, owners: Collection[int], plain: bytes, name: bytes, clear: bytes = b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fhir_server.storage import audit_tables, auth_tables, concept_tables
+from fhir_server.storage import audit_tables, auth_tables, concept_tables, key_tables
 from fhir_server.storage.tables import metadata
 
-__all__ = ["audit_tables", "auth_tables", "concept_tables", "metadata"]
+__all__ = ["audit_tables", "auth_tables", "concept_tables", "key_tables", "metadata"]
