@@ -13,8 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from fhir_server import background, keys
+from fhir_server.audit.checkpoint import key_of, new_key
+from fhir_server.audit.signer import signing
+from fhir_server.audit.trail import ChainedTrail
 from fhir_server.changes.ids import new_id
 from fhir_server.concepts import searching
+from fhir_server.crypto.files import secret_file
 from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.operations import lookup
@@ -116,6 +120,12 @@ def _configure_search(settings: Settings, store: Store) -> None:
     protect(settings.search_in_clear, sealed=settings.encryption == "on")
 
 
+async def _signing(server: FhirServer) -> None:
+    settings = server.settings
+    key = key_of(secret_file(settings.data_dir / "keys" / "audit-signing", new_key))
+    await signing(server.store, key, settings.audit_copy or settings.data_dir / "audit-checkpoints.jsonl")
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: FhirServer = app.state.fhir
@@ -125,12 +135,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with server.store.transaction() as conn:
         await jobs.in_zone(conn, new_id(), server.settings.time_zone)
     gc.freeze()
-    sampler = asyncio.create_task(sample(server))
+    sides = [asyncio.create_task(sample(server))]
+    if server.settings.audited:
+        server.trail = ChainedTrail(server.settings.database_url)
+        sides.append(asyncio.create_task(_signing(server)))
     try:
         # a web worker leaves reindexing to its lane
         async with background.running(server.settings, reindexes=server.lane is None):
             yield
     finally:
-        await background.cancelled([sampler])
+        await background.cancelled(sides)
+        await server.trail.close()
         server.access.flush()
         await server.store.close()

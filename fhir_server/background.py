@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fhir_server import keys
+from fhir_server.audit.trail import NoTrail, Trail
 from fhir_server.changes import reindex
 from fhir_server.exchange import Handler, Session
 from fhir_server.search import custom
@@ -30,6 +31,7 @@ class Background:
         self.settings = settings
         self.store = store
         self.handlers: Mapping[str, Handler] = {}
+        self.trail: Trail = NoTrail()
 
 
 @contextlib.asynccontextmanager

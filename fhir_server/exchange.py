@@ -14,6 +14,7 @@ from fhir_server.access.grant import OPEN, Grant
 from resources.outcome import FhirError, Issue
 
 if TYPE_CHECKING:
+    from fhir_server.audit.trail import Trail
     from fhir_server.settings import Settings
     from fhir_server.storage.store import Store
 
@@ -71,7 +72,8 @@ class Result(msgspec.Struct):
             Last-Modified); `location` is relative ('Patient/1/_history/2'); `issues` are warnings or hints that
             `Prefer: return=OperationOutcome` shows; `kind` tells the REST layer whether `body` is one resource,
             a searchset/history Bundle (subsetting goes per entry) or neither; `mime` is the type of a body that is no
-            FHIR resource and goes out as it is
+            FHIR resource and goes out as it is; `touched` are the patients (row numbers) whose data were read or
+            written, where another process did that
     """
 
     status: int
@@ -83,6 +85,7 @@ class Result(msgspec.Struct):
     kind: str = "resource"
     mime: str = ""
     headers: dict[str, str] = {}
+    touched: tuple[int, ...] = ()
 
 
 class Server(Protocol):
@@ -91,6 +94,7 @@ class Server(Protocol):
     settings: Settings
     store: Store
     handlers: Mapping[str, Handler]
+    trail: Trail
 
 
 class Session:

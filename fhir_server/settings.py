@@ -6,7 +6,9 @@ Precedence: environment (HEALTHBUDDY_…), `.env`, `healthbuddy.toml`, the defau
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -26,6 +28,7 @@ PREFIX = "HEALTHBUDDY_"
 SOURCE_TREE = Path(__file__).resolve().parents[1]
 MIB = 1 << 20
 T = TypeVar("T")
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-]+(?::[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](?::[0-9]{1,5})?")
 
 
 def _default_data_dir() -> Path:
@@ -46,6 +49,22 @@ def _base_url(url: str) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ValueError("a base URL starts with http:// or https://")
     return url.rstrip("/")
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            raise ValueError(f"'{text}' is no address or network such as 10.0.0.0/8: {error}") from None
+    return texts
+
+
+def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        if not _ORIGIN.fullmatch(text):
+            raise ValueError(f"'{text}' is no origin such as https://app.example.org")
+    return texts
 
 
 def _database_url(url: str) -> str:
@@ -75,7 +94,8 @@ class Settings(BaseSettings):
 
     # Where it listens
     host: str = Field(
-        default="127.0.0.1", description="Address to listen on. Only loopback until authorization exists."
+        default="127.0.0.1",
+        description="Address to listen on. Others than loopback need authorization, and TLS or `proxies`.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(
@@ -88,6 +108,25 @@ class Settings(BaseSettings):
         ge=0,
         le=64,
         description="Web worker processes; 0: one per processor, at least 2, at most 8.",
+    )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate and its chain: the server then speaks HTTPS alone. Read again when it"
+        " changes.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="PEM file of the certificate's key. Default: it is in the same file."
+    )
+    proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = Field(
+        default=(),
+        description="Addresses and networks of the proxies in front, as JSON: `[\"10.0.0.0/8\"]`. Their"
+        " `X-Forwarded-For` and `X-Forwarded-Proto` are believed; without TLS of our own, nobody else but this machine"
+        " is answered.",
+    )
+    cors_origins: Annotated[tuple[str, ...], AfterValidator(_origins)] = Field(
+        default=(),
+        description="Origins of web apps that may call beside those of the registered clients, as JSON:"
+        " `[\"https://app.example.org\"]`.",
     )
 
     # Database
@@ -165,6 +204,33 @@ class Settings(BaseSettings):
     heavy_lane_in_flight: int = Field(
         default=4, ge=1, description="Requests that a heavy lane works on at a time."
     )
+    rate_address: float = Field(
+        default=1000,
+        ge=0,
+        description="Requests per second from one address, over all workers; more are answered 429. 0: any number."
+        " This machine's own are not counted.",
+    )
+    rate_client: float = Field(
+        default=1000, ge=0, description="Requests per second of one client (app); 0: any number."
+    )
+    rate_user: float = Field(
+        default=200, ge=0, description="Requests per second of one person; 0: any number."
+    )
+    rate_sign_in: float = Field(
+        default=5,
+        ge=0,
+        description="Requests per second from one address to `/auth`, where people sign in and apps get tokens;"
+        " 0: any number. This machine's own count too.",
+    )
+    rate_burst_s: float = Field(
+        default=10, gt=0, le=3600, description="Seconds of unused rate that may be spent at once."
+    )
+    rate_redis_url: str = Field(
+        default="",
+        repr=False,
+        description="URL of a Redis that counts for several machines (extra `redis`). Empty: each machine counts by"
+        " itself.",
+    )
     shutdown_s: float = Field(
         default=20.0,
         ge=0,
@@ -217,6 +283,18 @@ class Settings(BaseSettings):
         repr=False,
         description="URL of the database that keeps the wrapped keys, apart from the content and its backups."
         " Empty: the content's database, with `_keys` behind its name.",
+    )
+
+    # Audit
+    audit: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Whether each access is written to the audit trail before it is answered. `auto`: wherever there is"
+        " authorization; `off` only where there is none.",
+    )
+    audit_copy: Path | None = Field(
+        default=None,
+        description="File to which each signed checkpoint of the audit trail is also appended, best on another machine."
+        " Default: `audit-checkpoints.jsonl` in the data folder.",
     )
 
     # Meaning
@@ -304,9 +382,26 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _access_is_audited(self) -> Settings:
+        if self.audit == "off" and self.authorization == "smart":
+            raise ValueError("audit can be off only where authorization is open")
+        return self
+
+    @model_validator(mode="after")
+    def _key_has_a_certificate(self) -> Settings:
+        if self.tls_key is not None and self.tls_certificate is None:
+            raise ValueError("tls_key is given without tls_certificate")
+        return self
+
     def policy(self, type_name: str) -> Policy:
         """Return what becomes of a resource of a type that does not conform."""
         return self.validation_types.get(type_name, self.validation)
+
+    @property
+    def audited(self) -> bool:
+        """Whether accesses are written to the audit trail."""
+        return self.audit == "on" or (self.audit == "auto" and self.authorization == "smart")
 
     @property
     def worker_count(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.exchange import Handler, Request, Result, Session
+from fhir_server.interactions.audit_events import guarding
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
@@ -34,7 +35,7 @@ async def dispatch(session: Session, request: Request) -> Result:
     return await handler(session, request)
 
 
-HANDLERS: dict[str, Handler] = {
+_PLAIN: dict[str, Handler] = {
     "capabilities": capabilities,
     "create": create,
     "delete": delete,
@@ -52,3 +53,5 @@ HANDLERS: dict[str, Handler] = {
     "update": update,
     "vread": offering(vread),
 }
+
+HANDLERS: dict[str, Handler] = {name: guarding(name, handler) for name, handler in _PLAIN.items()}

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.types import Scope
 
+from fhir_server.access.grant import Grant
 from fhir_server.exchange import Pairs
 from fhir_server.rest.headers import sane_request_id
 from fhir_server.rest.negotiate import Answer
@@ -22,15 +23,18 @@ _MAX_FIELDS = 2000
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 """A percent sign that encodes nothing."""
 NO_ROUTE = Route("")
+NOBODY = Grant("", "")
+"""On whose behalf a call comes until that is known."""
 
 
 class Call:
     """A request on its way.
 
-    Shape:  `path` is relative to the base, without leading slash; `answer` is None until negotiated
+    Shape:  `path` is relative to the base, without leading slash; `answer` is None until negotiated, `grant` NOBODY
+            until the token was looked at
     """
 
-    __slots__ = ("answer", "base", "headers", "id", "method", "path", "query", "route")
+    __slots__ = ("answer", "base", "grant", "headers", "id", "method", "path", "query", "route")
 
     def __init__(self, scope: Scope, prefix: int, public_base: str) -> None:
         headers: dict[str, str] = {}
@@ -47,6 +51,7 @@ class Call:
         self.query: Pairs = ()
         self.answer: Answer | None = None
         self.route = NO_ROUTE
+        self.grant = NOBODY
 
 
 class Reply(msgspec.Struct):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from fhir_server.access import current
 from fhir_server.exchange import Handler, Request, Result, Server, Session
 from fhir_server.faults import as_fhir_error
 from fhir_server.rest.incoming import understood
@@ -16,8 +17,11 @@ def lane_handler(server: Server, dispatch: Handler) -> Callable[[Request], Await
     async def handle(request: Request) -> Result:
         try:
             converted = await understood(request, route(request.method, request.path))
-            return await dispatch(Session(server), converted)
+            with current.touching() as touched:
+                result = await dispatch(Session(server), converted)
         except Exception as error:
             raise as_fhir_error(error, request.id) from None
+        result.touched = tuple(touched)
+        return result
 
     return handle

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Scope, Send
 
 from fhir_server import metrics, operations
+from fhir_server.access import current
+from fhir_server.audit.trail import NoTrail, Trail
 from fhir_server.changes.conditions import entity_tags
 from fhir_server.exchange import Handler, Session
 from fhir_server.faults import as_fhir_error
 from fhir_server.lanes import HeavyLane
 from fhir_server.logs import AccessLog
+from fhir_server.rest.audited import of_call
 from fhir_server.rest.body import DisconnectedError, read_body
 from fhir_server.rest.call import Call, Reply, parse_pairs
 from fhir_server.rest.config import RestConfig
@@ -36,10 +39,12 @@ _BODIES = frozenset({"POST", "PUT", "PATCH"})
 class FhirServer:
     """What serves `/fhir`: the table of interactions, the store, and the limits of this worker.
 
-    Shape:  `store` is set while the app's lifespan runs; `lane`, where there is one, by whoever starts the worker
+    Shape:  `store` and `trail` are set while the app's lifespan runs; `lane`, where there is one, by whoever starts
+            the worker
     """
 
     store: Store
+    trail: Trail = NoTrail()
 
     def __init__(
         self, settings: Settings, config: RestConfig, handlers: Mapping[str, Handler], access: AccessLog
@@ -61,7 +66,7 @@ class FhirServer:
         started = perf_counter()
         call = Call(scope, self.prefix, self.config.public_base)
         try:
-            reply = await self._answer(call, scope, receive)
+            reply = await self._answered(call, scope, receive)
         except DisconnectedError:
             return
         except Exception as error:
@@ -75,6 +80,22 @@ class FhirServer:
         method = call.method if call.method in _METHODS else "OTHER"
         metrics.observe(interaction, call.route.type, reply.status, seconds)
         self.access.add(call.id, method, interaction, call.route.type, reply.status, seconds, len(reply.body))
+
+    async def _answered(self, call: Call, scope: Scope, receive: Receive) -> Reply:
+        """Return what is answered, once the trail has it."""
+        if not self.settings.audited:
+            return await self._answer(call, scope, receive)
+        with current.touching() as touched:
+            try:
+                reply = await self._answer(call, scope, receive)
+            except DisconnectedError:
+                raise
+            except Exception as error:
+                reply = await error_reply(call, as_fhir_error(error, call.id))
+        one = of_call(call, call.grant, reply, touched)
+        if one is not None:
+            await self.trail.record(one)
+        return reply
 
     async def _answer(self, call: Call, scope: Scope, receive: Receive) -> Reply:
         raw_query: bytes = scope.get("query_string", b"")
@@ -106,6 +127,7 @@ class FhirServer:
                 answer = call.answer = negotiate(call.headers.get("accept"), request.query)
             if self.lane is not None and len(request.body) > self.heavy_from:
                 result = await self.lane.submit(request)
+                current.touched(result.touched)
             else:
                 result = await handler(Session(self), await understood(request, call.route))
             return await reply_of(call, result, answer)

@@ -1,7 +1,7 @@
 """The schema's audit trail: entries in chains, and the signed checkpoints over them.
 
-A chain hangs on its `genesis`; entries up to `signed` are under a checkpoint, those up to `cut` were let go (the last of
-them had `cut_hash`). Instants are microseconds since 1970 UTC, `patients` row numbers, `heads` a packed list of
+A chain hangs on its `genesis`; entries up to `signed` are under a checkpoint, those up to `cut` were let go (the last
+of them had `cut_hash`). Instants are microseconds since 1970 UTC, `patients` row numbers, `heads` a packed list of
 (chain, n, hash) of the chains that have grown since the checkpoint before.
 
 A row's `record` is what is chained and signed; the columns beside it repeat parts of it for searches, and are compared

@@ -1,0 +1,85 @@
+"""On whose behalf a call comes, and the policy that it is answered under.
+
+Source: RFC 6750, section 3; http://hl7.org/fhir/R4/security.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from starlette.types import Scope
+
+from fhir_server.access import current
+from fhir_server.access.compiling import Policies
+from fhir_server.access.grant import OPEN, Grant
+from fhir_server.access.policy import Policy, StalePolicyError
+from fhir_server.exchange import Result, Server, Session
+from fhir_server.gate import require
+from fhir_server.rest.call import Call
+from fhir_server.search import granular
+from resources.outcome import FhirError
+
+if TYPE_CHECKING:
+    from fhir_server.settings import Settings
+
+Authenticate = Callable[[Mapping[str, str], str], Awaitable[Grant]]
+"""Takes the headers of a call and the address that it comes from; raises FhirError 401."""
+
+PUBLIC = frozenset({"capabilities"})
+"""Interactions that need no token."""
+
+
+def policies_of(settings: Settings) -> Policies:
+    """Return what compiles the policies of a server."""
+    return Policies(granular.condition, care_teams=settings.clinician_reach == "care-team")
+
+
+def unauthorized(text: str) -> FhirError:
+    """Return the answer to a call without a token."""
+    return FhirError(401, "login", text, headers={"WWW-Authenticate": 'Bearer realm="fhir"'})
+
+
+async def granted(call: Call, scope: Scope, settings: Settings, authenticate: Authenticate | None) -> Grant:
+    """Return on whose behalf a call comes.
+
+    Errors: 401 login
+    """
+    if call.route.interaction in PUBLIC:
+        return OPEN
+    if authenticate is not None:
+        return await authenticate(call.headers, address_of(scope))
+    if settings.authorization == "open":
+        return OPEN
+    raise unauthorized("This server answers to access tokens only")
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address that a call comes from, empty where there is none."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+async def answered(server: Server, call: Call, answer: Callable[[], Awaitable[Result]], path: str) -> Result:
+    """Return what `answer` does under the policy of the call's grant, which `call.policy` is from then on.
+
+    Shape:  a read begins under the policy that is remembered, and finds out itself whether that is still in force
+    Errors: 403 forbidden, and those of `answer`
+    """
+    if call.route.interaction == "read" or call.grant.unbounded:
+        known = server.policies.remembered(call.grant)
+        if known is not None:
+            try:
+                return await _under(known, call, answer, path)
+            except StalePolicyError:
+                pass
+    async with Session(server).connection() as conn:
+        policy = await server.policies.of(conn, call.grant)
+    return await _under(policy, call, answer, path)
+
+
+async def _under(policy: Policy, call: Call, answer: Callable[[], Awaitable[Result]], path: str) -> Result:
+    call.policy = policy
+    require(policy, call.route, path)
+    with current.entered(policy):
+        return await answer()
