@@ -119,14 +119,14 @@ class Settings(BaseSettings):
     )
     proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = Field(
         default=(),
-        description="Addresses and networks of the proxies in front, as JSON: `[\"10.0.0.0/8\"]`. Their"
+        description='Addresses and networks of the proxies in front, as JSON: `["10.0.0.0/8"]`. Their'
         " `X-Forwarded-For` and `X-Forwarded-Proto` are believed; without TLS of our own, nobody else but this machine"
         " is answered.",
     )
     cors_origins: Annotated[tuple[str, ...], AfterValidator(_origins)] = Field(
         default=(),
         description="Origins of web apps that may call beside those of the registered clients, as JSON:"
-        " `[\"https://app.example.org\"]`.",
+        ' `["https://app.example.org"]`.',
     )
 
     # Database
@@ -220,7 +220,7 @@ class Settings(BaseSettings):
         default=5,
         ge=0,
         description="Requests per second from one address to `/auth`, where people sign in and apps get tokens;"
-        " 0: any number. This machine's own count too.",
+        " 0: any number. This machine's own are not counted.",
     )
     rate_burst_s: float = Field(
         default=10, gt=0, le=3600, description="Seconds of unused rate that may be spent at once."
@@ -243,6 +243,43 @@ class Settings(BaseSettings):
         default="open",
         description="`smart`: every request needs an access token, but for what the specification makes public. "
         "`open`: no authorization at all, for trying things out; on loopback addresses only.",
+    )
+    access_token_minutes: int = Field(
+        default=15, ge=5, le=60, description="Minutes that an access token is good for."
+    )
+    refresh_token_days: int = Field(
+        default=120,
+        ge=92,
+        le=3650,
+        description="Days that a refresh token is good for, counted anew each time it is used; three months at least.",
+    )
+    client_registration: Literal["open", "approve", "closed"] = Field(
+        default="approve",
+        description="What becomes of apps that register themselves: `open` (they may start at once), `approve` (somebody"
+        " says yes first: `healthbuddy client approve`), `closed` (refused).",
+    )
+    jwks_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts, as JSON, whose key sets may be fetched although their addresses are not public."
+        ' `["keys.clinic.internal"]`',
+    )
+    tenant: str = Field(
+        default="", description="What `tenant` tells an app that is launched from an EHR. Empty: nothing."
+    )
+    brands_file: Path | None = Field(
+        default=None,
+        description="File with the Bundle of user-access brands to publish. Empty: one of this server alone.",
+    )
+    brand_name: str = Field(
+        default="Health Buddy", description="Name of the organization whose records these are."
+    )
+    brand_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        default="", description="Its web site, which also identifies it. Empty: this server's own address."
+    )
+
+    clinician_reach: Literal["all", "care-team"] = Field(
+        default="all",
+        description="Whom clinicians see: `all` patients, or those whose active CareTeam names them (`care-team`).",
     )
 
     # Protection of what is stored
