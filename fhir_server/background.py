@@ -11,10 +11,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fhir_server import keys
+from fhir_server.access import current
+from fhir_server.access.compiling import Policies
+from fhir_server.access.policy import UNBOUND
 from fhir_server.audit.trail import NoTrail, Trail
 from fhir_server.changes import reindex
 from fhir_server.exchange import Handler, Session
-from fhir_server.search import custom
+from fhir_server.search import custom, granular
 from fhir_server.storage.store import Store
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ class Background:
         self.settings = settings
         self.store = store
         self.handlers: Mapping[str, Handler] = {}
+        self.policies = Policies(granular.condition)
         self.trail: Trail = NoTrail()
 
 
@@ -49,9 +53,10 @@ async def running(settings: Settings, *, reindexes: bool) -> AsyncIterator[None]
         custom.forget()
         async with Session(server).connection() as conn:
             await custom.refresh(conn)
-        tasks.append(asyncio.create_task(reindex.follow(server)))
-        if reindexes:
-            tasks.append(asyncio.create_task(reindex.work(server)))
+        with current.entered(UNBOUND):
+            tasks.append(asyncio.create_task(reindex.follow(server)))
+            if reindexes:
+                tasks.append(asyncio.create_task(reindex.work(server)))
         yield
     finally:
         await cancelled(tasks)

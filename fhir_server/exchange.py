@@ -14,6 +14,7 @@ from fhir_server.access.grant import OPEN, Grant
 from resources.outcome import FhirError, Issue
 
 if TYPE_CHECKING:
+    from fhir_server.access.compiling import Policies
     from fhir_server.audit.trail import Trail
     from fhir_server.settings import Settings
     from fhir_server.storage.store import Store
@@ -94,6 +95,7 @@ class Server(Protocol):
     settings: Settings
     store: Store
     handlers: Mapping[str, Handler]
+    policies: Policies
     trail: Trail
 
 

@@ -11,11 +11,15 @@ import httpx
 import psycopg
 import pytest
 
+from fhir_server.access import current
+from fhir_server.access.policy import OPENED
 from fhir_server.app import create_app
 from fhir_server.settings import Settings
 from fhir_server.storage.embedded import EmbeddedPostgres
 from fhir_server.storage.embedded_lock import FileLock
 from fhir_server.storage.migrate import upgrade
+
+current.assume(OPENED)  # what tests call without a request works as in open mode
 
 TEMPLATE = "healthbuddy_template"
 OWNER = "healthbuddy"

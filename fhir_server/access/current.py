@@ -18,6 +18,11 @@ def policy() -> Policy:
     return _POLICY.get()
 
 
+def assume(one: Policy) -> None:
+    """Work under `one` from now on: for programs that serve nobody, such as a command."""
+    _POLICY.set(one)
+
+
 @contextmanager
 def entered(one: Policy) -> Iterator[Policy]:
     """Work under `one` for the time of a `with`."""

@@ -84,7 +84,7 @@ async def _offers(conn: Conn, url: str) -> list[_Offer]:
     supplement = token(params["content-mode"].id, CODE, "=supplement")
     hashes = [*uri.hashes(params["url"], url), supplement]
     chosen = [f"r.tokens && {sql.bigs(hashes)}", f"r.type = {type_number('CodeSystem')}", plan.LIVE]
-    seen = plan.visible("CodeSystem", "r")
+    seen = plan.known("CodeSystem", "r")
     rows = await run(
         conn,
         "SELECT r.rid, r.version, r.updated, s.url, s.version, s.status, s.id FROM resource r"

@@ -31,7 +31,7 @@ async def systems(conn: Conn) -> list[Held]:
 
 def _still_stored() -> str:
     """Return the condition that an import's resource is there in that version, and may be seen; `s` is the import."""
-    seen = plan.visible("CodeSystem", "r")
+    seen = plan.known("CodeSystem", "r")
     there = (
         "SELECT FROM resource r WHERE r.rid = s.rid AND r.version = s.rversion AND r.live"
         f"{' AND ' + seen if seen else ''}"
@@ -51,7 +51,7 @@ async def with_hierarchy(conn: Conn) -> frozenset[str]:
 async def stored_urls(conn: Conn) -> list[str]:
     """Return the urls of stored CodeSystems, as far as they are web addresses."""
     params = Int4s([part.id for part in registry("CodeSystem").params["url"].parts])
-    seen = plan.visible("CodeSystem", "r")
+    seen = plan.known("CodeSystem", "r")
     cursor = await conn.execute(
         "SELECT DISTINCT l.norm FROM label l WHERE l.param = ANY(%s) AND EXISTS (SELECT FROM resource r"
         f" WHERE r.tokens @> ARRAY[l.h] AND r.type = {type_number('CodeSystem')} AND {plan.LIVE}"

@@ -158,7 +158,7 @@ async def _stored(conn: Conn, param: str, url: str) -> list[tuple[ConceptMap, Ro
 async def _found(conn: Conn, condition: Any) -> list[tuple[ConceptMap, Row]]:
     """Return the stored maps that meet a condition, brought into the tables where they are not there yet."""
     sql = Sql()
-    seen = plan.visible("ConceptMap", "r")
+    seen = plan.known("ConceptMap", "r")
     chosen = [condition(sql), f"r.type = {type_number('ConceptMap')}", plan.LIVE, *([seen] if seen else [])]
     text = (
         "SELECT r.rid, r.type, r.id, r.version, r.updated, m.id, m.header FROM resource r LEFT JOIN concept_map m"

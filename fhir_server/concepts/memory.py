@@ -68,7 +68,7 @@ async def remembering(conn: Conn) -> AsyncIterator[None]:
 async def _current(conn: Conn) -> Memory:
     info = conn.info
     place = (info.host, info.port, info.dbname)
-    epoch = await epochs.current(conn, "terminology"), "".join(plan.visible(name, "r") for name in SEEN)
+    epoch = await epochs.current(conn, "terminology"), "".join(plan.known(name, "r") for name in SEEN)
     found = _KEPT.get(place)
     if found is None or found.epoch != epoch:
         found = _KEPT[place] = Memory(epoch)

@@ -43,7 +43,7 @@ async def _rows(conn: AsyncConnection[Any], type_name: str, urls: set[str]) -> l
     sql = Sql()
     hashes = [found for url in sorted(urls) for found in uri.hashes(param, url)]
     chosen = [f"r.tokens && {sql.bigs(hashes)}", f"r.type = {type_number(type_name)}", plan.LIVE]
-    seen = plan.visible(type_name, "r")
+    seen = plan.known(type_name, "r")
     text = f"SELECT {COLUMNS} FROM resource r WHERE {all_of([*chosen, seen] if seen else chosen)}"
     rows = [Row(*row) for row in await run(conn, text, sql.args)]
     if sum(len(row.tail or b"") for row in rows) > LARGE:

@@ -57,7 +57,7 @@ async def _canonicals(
     conn: AsyncConnection[Any], type_name: str, text: str, condition: str
 ) -> list[tuple[str, str, str]]:
     """Return (url, version, type) of the stored resources of a type whose JSON has a text and meets a condition."""
-    seen = plan.visible(type_name, "r")
+    seen = plan.known(type_name, "r")
     cursor = await conn.execute(
         "SELECT d.json ->> 'url', COALESCE(d.json ->> 'version', ''), COALESCE(d.json ->> 'type', '')"
         f" FROM (SELECT {document('r')} AS json FROM resource r WHERE r.type = %s AND r.live"

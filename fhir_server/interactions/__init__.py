@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fhir_server.access import current
 from fhir_server.exchange import Handler, Request, Result, Session
+from fhir_server.gate import require
 from fhir_server.interactions.audit_events import guarding
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.create import create
@@ -27,6 +29,7 @@ __all__ = ["HANDLERS", "dispatch", "registered"]
 async def dispatch(session: Session, request: Request) -> Result:
     """Answer `request` by the interaction that its method and path name; raises FhirError."""
     found = route(request.method, request.path)
+    require(current.policy(), found, request.path)
     if found.interaction == "operation":
         return await handler_of(found, request.method, request.query)(session, request)
     handler = HANDLERS.get(found.interaction)

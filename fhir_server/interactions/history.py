@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from psycopg import AsyncConnection
 
+from fhir_server.access import current, seen
 from fhir_server.bundle.answer import status_line
 from fhir_server.exchange import Pairs, Request, Result, Session, only
 from fhir_server.interactions.read import shown
@@ -79,7 +80,7 @@ def _count(text: str | None, session: Session) -> int:
 
 
 async def _resource(conn: AsyncConnection[Any], kind: str, id_: str) -> Row:
-    row = await read.current(conn, kind, id_)
+    row = await seen.current(conn, kind, id_)
     if row is None:
         raise FhirError(404, "not-found", f"{kind}/{id_} is not known here")
     return row
@@ -88,6 +89,7 @@ async def _resource(conn: AsyncConnection[Any], kind: str, id_: str) -> Row:
 async def _slice(
     conn: AsyncConnection[Any], kind: str | None, row: Row | None, query: dict[str, str]
 ) -> Slice:
+    policy = current.policy()
     return Slice(
         type=None if kind is None else type_number(kind),
         rid=None if row is None else row.rid,
@@ -95,6 +97,8 @@ async def _slice(
         since=_parsed("_since", query, lambda text: _moment(span(text)[0])),
         during=_parsed("_at", query, _during),
         after=_parsed("_cursor", query, _position),
+        seen=policy.where(None, kind or "", "r"),
+        kept=policy.where(None, kind or "", "v", kept=True),
     )
 
 
@@ -131,13 +135,13 @@ def _cursor(row: Row) -> str:
 async def _listed(conn: AsyncConnection[Any], list_id: str) -> tuple[tuple[int, int | None], ...]:
     """Return (row number, version) of everything that a List holds."""
     list_id = list_id.removeprefix("List/")
-    row = await read.current(conn, "List", list_id)
+    row = await seen.current(conn, "List", list_id)
     shown(row, f"List/{list_id}")
     assert row is not None
     texts = [entry.get("item", {}).get("reference", "") for entry in parse_json(row.json()).get("entry", ())]
     found = [reference for reference in map(parse_reference, texts) if reference.local]
     keys = {(reference.type or "", reference.id or "") for reference in found}
-    rows = await read.several(conn, keys)
+    rows = await seen.several(conn, keys)
     versions: list[tuple[int, int | None]] = []
     for reference in found:
         known = rows.get((reference.type or "", reference.id or ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fhir_server.access import seen
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations.published import definition
 from fhir_server.storage import read as storage
@@ -13,7 +14,7 @@ async def read(session: Session, request: Request) -> Result:
     """Return the current version, or a definition of ours; 404 where there never was one, 410 where it is deleted."""
     type_name, id_ = request.path.split("/")
     async with session.connection() as conn:
-        row = await storage.current(conn, type_name, id_)
+        row = await seen.current(conn, type_name, id_)
     if type_name == "OperationDefinition" and (row is None or not row.live):
         own = definition(id_, request.base)
         if own is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fhir_server.access import seen
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.interactions.read import shown
 from fhir_server.storage import read as storage
@@ -13,5 +14,5 @@ async def vread(session: Session, request: Request) -> Result:
     row = None
     if storage.VERSION.fullmatch(version):
         async with session.connection() as conn:
-            row = await storage.version(conn, type_name, id_, int(version))
+            row = await seen.version(conn, type_name, id_, int(version))
     return shown(row, request.path)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fhir_server.access import seen
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
 from fhir_server.operations.parameters import Call, read_call
 from fhir_server.operations.published import Parameter, describe
 from fhir_server.routing import route
-from fhir_server.storage import read
 from fhir_server.storage.read import VERSION
 from fhir_server.storage.rows import Row
 from fhir_server.version import CANONICAL
@@ -43,7 +43,7 @@ async def difference(session: Session, request: Request) -> Result:
 
 async def _versions(session: Session, type_name: str, id_: str, call: Call) -> tuple[Row, Row]:
     async with session.connection() as conn:
-        latest = await read.current(conn, type_name, id_)
+        latest = await seen.current(conn, type_name, id_)
     if latest is None:
         raise FhirError(404, "not-found", f"{type_name}/{id_} is not known here")
     to = _number(call, "to") or latest.version
@@ -64,7 +64,7 @@ def _number(call: Call, name: str) -> int | None:
 
 async def _version(session: Session, type_name: str, id_: str, number: int) -> Row:
     async with session.connection() as conn:
-        row = await read.version(conn, type_name, id_, number)
+        row = await seen.version(conn, type_name, id_, number)
     return _with_content(row, f"{type_name}/{id_}/_history/{number}")
 
 
@@ -88,7 +88,7 @@ async def _referred(session: Session, call: Call, name: str) -> Row:
             raise FhirError(404, "not-found", f"{text[:200]} is not known here")
         return await _version(session, found.type, found.id, int(found.version))
     async with session.connection() as conn:
-        return _with_content(await read.current(conn, found.type, found.id), text)
+        return _with_content(await seen.current(conn, found.type, found.id), text)
 
 
 def _content(row: Row) -> Json:

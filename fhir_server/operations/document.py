@@ -9,13 +9,13 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from fhir_server.access import seen
 from fhir_server.changes import single
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
 from fhir_server.operations.parameters import Call, read_call
 from fhir_server.routing import route
 from fhir_server.search.context import Context
-from fhir_server.storage import read
 from fhir_server.storage.rows import Row, instant
 from resources.codec.json import dump_json, parse_json
 from resources.links import reference_holders
@@ -70,7 +70,7 @@ async def _closure(session: Session, start: Key) -> list[Row]:
     wanted = needed = [start]
     while wanted:
         async with session.connection() as conn:
-            rows = await read.several(conn, wanted)
+            rows = await seen.several(conn, wanted)
         there = {key: rows[key] for key in wanted if key in rows and rows[key].live}
         missing = next((key for key in needed if key not in there), None)
         if missing is not None:

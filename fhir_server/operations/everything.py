@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.access import seen
 from fhir_server.exchange import Pairs, Request, Result, Session
 from fhir_server.operations import Operation, register
 from fhir_server.operations.parameters import NOT_OURS, Call, read_call
@@ -85,7 +86,7 @@ async def _wanted(conn: AsyncConnection[Any], type_name: str, id_: str, call: Ca
     }
     if not id_:
         return Wanted("Patient", None, **limits)
-    row = read.there(await read.current(conn, type_name, id_), f"{type_name}/{id_}")
+    row = read.there(await seen.current(conn, type_name, id_), f"{type_name}/{id_}")
     if type_name == "Group":
         patients = await _patients(conn, row)
         return Wanted("Patient", patients, patients, extra=[row.rid], **limits)
@@ -102,7 +103,7 @@ async def _patients(conn: AsyncConnection[Any], group: Row) -> list[int]:
     texts = [m.get("entity", {}).get("reference", "") for m in members if not m.get("inactive")]
     named = [parse_reference(text) for text in texts]
     keys = {(one.type or "", one.id or "") for one in named if one.local and one.type == "Patient"}
-    rows = await read.several(conn, sorted(keys)) if keys else {}
+    rows = await seen.several(conn, sorted(keys)) if keys else {}
     return sorted(row.rid for row in rows.values() if row.live)
 
 

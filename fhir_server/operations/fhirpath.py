@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from fhir_server.access import seen
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
 from fhir_server.operations.lookup import asking
@@ -62,7 +63,7 @@ async def _resource(session: Session, request: Request, call: Call) -> dict[str,
         if given is not None:
             raise FhirError(400, "invalid", f"{NAME} on an instance takes no 'resource'", "resource")
         async with session.connection() as conn:
-            row = read.there(await read.current(conn, place.type, place.id), f"{place.type}/{place.id}")
+            row = read.there(await seen.current(conn, place.type, place.id), f"{place.type}/{place.id}")
         return parse_json(row.json())
     resource = given.value if given is not None else None
     if not isinstance(resource, dict) or not definitions().is_resource(resource.get("resourceType")):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fhir_server.access import seen
 from fhir_server.concepts.stored import by_canonical
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
@@ -88,7 +89,7 @@ async def _server(session: Session, request: Request, call: Call) -> Json:
     place, canonical = route(request.method, request.path), call.text("server")
     if place.id:
         async with session.connection() as conn:
-            row = read.there(await read.current(conn, TYPE, place.id), f"{TYPE}/{place.id}")
+            row = read.there(await seen.current(conn, TYPE, place.id), f"{TYPE}/{place.id}")
         return parse_json(row.json())
     if canonical is not None and canonical.partition("?")[0] != f"{request.base}/metadata":
         return await _by_canonical(session, canonical)

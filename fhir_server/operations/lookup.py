@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from fhir_server.access import seen
 from fhir_server.concepts import catalog
 from fhir_server.concepts import lookup as concepts
 from fhir_server.concepts.model import UnknownError
@@ -19,7 +20,6 @@ from fhir_server.exchange import Session
 from fhir_server.search.context import Context
 from fhir_server.search.match import match_rows
 from fhir_server.search.params.reference import local
-from fhir_server.storage import read
 from resources import fhirpath
 from resources.codec.json import parse_json
 from resources.definitions import definitions
@@ -60,7 +60,7 @@ class Asking:
 
     async def _read(self, type_name: str, id_: str) -> Json | None:
         async with self.session.connection() as conn:
-            row = await read.current(conn, type_name, id_)
+            row = await seen.current(conn, type_name, id_)
         return parse_json(row.json()) if row is not None and row.live else None
 
     def structure(self, url: str) -> Json | None:

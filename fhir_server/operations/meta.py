@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import AsyncRawCursor
 
+from fhir_server.access import seen
 from fhir_server.changes import single
 from fhir_server.changes.conditions import expect, precondition
 from fhir_server.changes.prepare import prepare
@@ -39,7 +40,7 @@ async def meta(session: Session, request: Request) -> Result:
     if not place.id:
         return _answer(await _union(session, place.type))
     async with session.connection() as conn:
-        row = await read.current(conn, place.type, place.id)
+        row = await seen.current(conn, place.type, place.id)
     return _answer(_meta_of(read.there(row, f"{place.type}/{place.id}")))
 
 

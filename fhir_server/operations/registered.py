@@ -1,6 +1,7 @@
 """Every operation that there is: who imports this module has them registered."""
 
 from fhir_server.operations import (
+    access_log,
     diff,
     docref,
     document,
@@ -16,6 +17,7 @@ from fhir_server.operations import (
 )
 
 __all__ = [
+    "access_log",
     "diff",
     "docref",
     "document",

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+from fhir_server.access import seen
 from fhir_server.conformance.policy import weighed
 from fhir_server.conformance.validating import LARGE, validated
 from fhir_server.exchange import Request, Result, Session
@@ -187,7 +188,7 @@ def _body(request: Request) -> Any:
 
 async def _stored(session: Session, place: Route) -> Json:
     async with session.connection() as conn:
-        row = read.there(await read.current(conn, place.type, place.id), f"{place.type}/{place.id}")
+        row = read.there(await seen.current(conn, place.type, place.id), f"{place.type}/{place.id}")
     return parse_json(row.json())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.access import seen
 from fhir_server.changes.conditions import expect, precondition
 from fhir_server.exchange import Request, Session
 from fhir_server.routing import Route
@@ -51,7 +52,7 @@ async def acceptable(
             issue("update-id-other", f"{kind}.id", found=resource.get("id", "missing"), expected=id_)
         )
     async with session.connection() as conn:
-        row = await read.current(conn, kind, id_)
+        row = await seen.current(conn, kind, id_)
     return [*issues, *_versions(request, resource, row, f"{kind}/{id_}")]
 
 
@@ -88,7 +89,7 @@ async def removable(session: Session, request: Request, place: Route) -> list[Is
     """
     what = f"{place.type}/{place.id}"
     async with session.connection() as conn:
-        row = read.there(await read.current(conn, place.type, place.id), what)
+        row = read.there(await seen.current(conn, place.type, place.id), what)
         found = await _referring(conn, row)
     try:
         expect(precondition(request), row.version, what)

@@ -12,6 +12,7 @@ import msgspec
 from starlette.types import Scope
 
 from fhir_server.access.grant import Grant
+from fhir_server.access.policy import Policy
 from fhir_server.exchange import Pairs
 from fhir_server.rest.headers import sane_request_id
 from fhir_server.rest.negotiate import Answer
@@ -31,10 +32,10 @@ class Call:
     """A request on its way.
 
     Shape:  `path` is relative to the base, without leading slash; `answer` is None until negotiated, `grant` NOBODY
-            until the token was looked at
+            until the token was looked at, `policy` None until it is known what that grants
     """
 
-    __slots__ = ("answer", "base", "grant", "headers", "id", "method", "path", "query", "route")
+    __slots__ = ("answer", "base", "grant", "headers", "id", "method", "path", "policy", "query", "route")
 
     def __init__(self, scope: Scope, prefix: int, public_base: str) -> None:
         headers: dict[str, str] = {}
@@ -52,6 +53,7 @@ class Call:
         self.answer: Answer | None = None
         self.route = NO_ROUTE
         self.grant = NOBODY
+        self.policy: Policy | None = None
 
 
 class Reply(msgspec.Struct):

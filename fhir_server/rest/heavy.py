@@ -17,8 +17,11 @@ def lane_handler(server: Server, dispatch: Handler) -> Callable[[Request], Await
     async def handle(request: Request) -> Result:
         try:
             converted = await understood(request, route(request.method, request.path))
-            with current.touching() as touched:
-                result = await dispatch(Session(server), converted)
+            session = Session(server)
+            async with session.connection() as conn:
+                policy = await server.policies.of(conn, request.grant)
+            with current.touching() as touched, current.entered(policy):
+                result = await dispatch(session, converted)
         except Exception as error:
             raise as_fhir_error(error, request.id) from None
         result.touched = tuple(touched)

@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from fhir_server import metrics, operations
 from fhir_server.access import current
 from fhir_server.audit.trail import NoTrail, Trail
 from fhir_server.changes.conditions import entity_tags
-from fhir_server.exchange import Handler, Session
+from fhir_server.exchange import Handler, Request, Result, Session
 from fhir_server.faults import as_fhir_error
 from fhir_server.lanes import HeavyLane
 from fhir_server.logs import AccessLog
+from fhir_server.rest.admission import Authenticate, answered, granted, policies_of
 from fhir_server.rest.audited import of_call
 from fhir_server.rest.body import DisconnectedError, read_body
 from fhir_server.rest.call import Call, Reply, parse_pairs
@@ -59,6 +61,8 @@ class FhirServer:
         self.heavy_from = settings.heavy_lane_bytes
         self.prefix = len("/fhir/")
         self.schema_known = False
+        self.policies = policies_of(settings)
+        self.authenticate: Authenticate | None = None
         self.database = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +110,7 @@ class FhirServer:
             return _options(call)
         call.route = route(call.method, call.path)
         handler = self._handler(call)
+        call.grant = await granted(call, scope, self.settings, self.authenticate)
         answer = call.answer = _negotiated(call)
         for name in ("if-match", "if-none-match"):
             if name in call.headers:
@@ -125,14 +130,18 @@ class FhirServer:
             request = request_of(call, body)
             if request.query is not call.query and request.method != call.method:
                 answer = call.answer = negotiate(call.headers.get("accept"), request.query)
-            if self.lane is not None and len(request.body) > self.heavy_from:
-                result = await self.lane.submit(request)
-                current.touched(result.touched)
-            else:
-                result = await handler(Session(self), await understood(request, call.route))
+            request = msgspec.structs.replace(request, grant=call.grant)
+            result = await answered(self, call, lambda: self._result(call, request, handler), request.path)
             return await reply_of(call, result, answer)
         finally:
             self.gate.leave()
+
+    async def _result(self, call: Call, request: Request, handler: Handler) -> Result:
+        if self.lane is not None and len(request.body) > self.heavy_from:
+            result = await self.lane.submit(request)
+            current.touched(result.touched)
+            return result
+        return await handler(Session(self), await understood(request, call.route))
 
     def _handler(self, call: Call) -> Handler:
         if call.route.interaction == "operation":

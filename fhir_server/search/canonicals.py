@@ -118,7 +118,7 @@ async def _stored(conn: AsyncConnection[Any], urls: dict[str, set[str]]) -> list
     if not hashes:
         return []
     sql = Sql()
-    seen = plan.visible("", "r")
+    seen = plan.visible("", "r", sql)
     text = (
         f"SELECT {COLUMNS} FROM resource r WHERE r.tokens && {sql.bigs(hashes)} AND {plan.LIVE}"
         f"{' AND ' + seen if seen else ''} ORDER BY r.rid + 0"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fhir_server.search import plan
 from fhir_server.search.param import Part
 from fhir_server.search.registry import registry
 from fhir_server.search.scope import Scope
@@ -25,9 +24,7 @@ def test(scope: Scope) -> Test:
     carried, edges, own = members(owner, scope.types)
 
     def rid(sql: Sql) -> str:
-        seen = plan.visible(owner, "x")
-        found = f"SELECT x.rid FROM resource x WHERE x.type = {type_number(owner)} AND x.id = {sql.text(id_)}"
-        return found + (f" AND {seen}" if seen else "")
+        return f"SELECT x.rid FROM resource x WHERE x.type = {type_number(owner)} AND x.id = {sql.text(id_)}"
 
     def where(sql: Sql, row: str) -> str:
         clauses = [f"({row}.pid = ({rid(sql)}) AND {of_types(row, carried)})"] if carried else []

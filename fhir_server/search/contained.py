@@ -153,7 +153,7 @@ def _outer(sql: Sql, query: Query) -> str:
 def _inner(sql: Sql, query: Query) -> str:
     """Return the statement of the contained matches, or of their containers."""
     conditions = _conditions(sql, query.types, query.tests)
-    seen = plan.visible("", "o")
+    seen = plan.visible("", "o", sql)
     conditions += [seen] if seen else []
     tables = f"{ROWS} JOIN resource o ON o.rid = r.container"
     if query.contained_type == "contained":

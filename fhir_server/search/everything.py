@@ -56,7 +56,7 @@ async def page(conn: AsyncConnection[Any], wanted: Wanted, after: int, limit: in
 
 def _chosen(sql: Sql, wanted: Wanted, after: int) -> list[str]:
     """Return the conditions on every row of the page."""
-    seen = plan.visible("", "r")
+    seen = plan.visible("", "r", sql)
     conditions = [f"r.rid > {sql.big(after)}", plan.LIVE, *([seen] if seen else [])]
     if wanted.types:
         conditions.append(of_types("r", wanted.types).replace("r.type", "r.type + 0"))
@@ -72,7 +72,7 @@ def _listed(sql: Sql, wanted: Wanted) -> str:
     rids = compartment.listing(f"SELECT unnest({owners})", types, wanted.compartment)
     if wanted.extra:
         rids += f" UNION ALL SELECT unnest({sql.bigs(wanted.extra)})"
-    conditions = [*_care(sql, wanted, "m")] + [one for one in (plan.visible("", "m"),) if one]
+    conditions = [*_care(sql, wanted, "m")] + [one for one in (plan.visible("", "m", sql),) if one]
     if conditions:
         rids = f"SELECT m.rid FROM resource m WHERE m.rid = ANY(ARRAY({rids})) AND {all_of(conditions)}"
     pointed = "SELECT e.dst FROM edge e WHERE e.src = ANY(ARRAY(SELECT rid FROM m))"
@@ -92,7 +92,7 @@ def _walked(sql: Sql, wanted: Wanted) -> str:
     extra = f"SELECT unnest({sql.bigs(wanted.extra)})" if wanted.extra else ""
     own = _member(sql, wanted, "r", owned, extra)
     alike = f"r.pid IS NULL OR {_patient('r.pid', owned)}"
-    seen = plan.visible("", "m")
+    seen = plan.visible("", "m", sql)
     source = all_of(["m.live", *([seen] if seen else []), _member(sql, wanted, "m", owned, extra)])
     pointed = _any(f"edge e JOIN resource m ON m.rid = e.src WHERE e.dst = r.rid AND {source}")
     return f"SELECT {COLUMNS}, {own} FROM resource r WHERE ({own} OR (({alike}) AND {pointed}))"

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.access import current
 from fhir_server.exchange import Session
 from fhir_server.metrics import STAGES, search_stage
 from fhir_server.search import contained, explain, include, keyset, named, recheck, relevance
@@ -83,8 +84,10 @@ async def _matches(conn: AsyncConnection[Any], query: Query, cursor: Cursor | No
     page, more = found[: query.count], len(found) > query.count
     if backward:
         page.reverse()
-    rows = recheck.true_matches(query.tests, [row for row, _ in page])
+    sees = current.policy().sees
+    rows = [row for row in recheck.true_matches(query.tests, [row for row, _ in page]) if sees(row)]
     included = await _included(conn, query, rows) if query.includes else []
+    included = [row for row in included if sees(row)]
     query.issues += await relevance.warnings(conn, query) if cursor is None else []
     alone = cursor is None and not more
     counted = len(rows) if alone else await _counted(conn, query)

@@ -21,7 +21,7 @@ IDS = "ids"
 async def answer(session: Session, key: Key) -> Answer:
     """Return no codes, or the error that an id names resources of several of the types."""
     sql = Sql()
-    seen = plan.visible("", "r")
+    seen = plan.visible("", "r", sql)
     text = all_of(
         [
             of_types("r", key[1].split(",")),

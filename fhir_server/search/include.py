@@ -107,7 +107,7 @@ async def _hop(
         clauses.append(f"SELECT unnest({hop.sql.bigs(others)})")
     if not clauses:
         return []
-    seen = plan.visible("", "r")
+    seen = plan.visible("", "r", hop.sql)
     text = (
         f"SELECT {COLUMNS} FROM resource r WHERE r.rid = ANY(ARRAY({' UNION '.join(clauses)})) AND {plan.LIVE}"
         f" AND r.rid <> ALL({hop.of(None)}){' AND ' + seen if seen else ''} ORDER BY r.rid LIMIT {limit}"

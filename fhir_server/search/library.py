@@ -86,7 +86,7 @@ async def _asked(conn: AsyncConnection[Any], key: Key) -> Answer:
 
 
 async def _epoch(conn: AsyncConnection[Any]) -> Epoch:
-    seen = plan.visible("ValueSet", "r") + plan.visible("CodeSystem", "r")
+    seen = plan.known("ValueSet", "r") + plan.known("CodeSystem", "r")
     return await epochs.current(conn, "terminology"), seen
 
 
@@ -102,7 +102,7 @@ def _kept(session: Session, epoch: Epoch) -> _Kept:
 
 async def _case(conn: AsyncConnection[Any], _key: Key) -> CodeSet:
     """Return the stored code systems that are case-sensitive beyond those whose codes are hashed as such."""
-    seen = plan.visible("CodeSystem", "r")
+    seen = plan.known("CodeSystem", "r")
     text = (
         f"SELECT d.json ->> 'url' FROM (SELECT {document('r')} AS json FROM resource r"
         f" WHERE r.type = {type_number('CodeSystem')} AND r.live{' AND ' + seen if seen else ''}"

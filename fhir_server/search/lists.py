@@ -24,7 +24,7 @@ def read(_known: TypeSearch, value: str) -> Test:
         raise FhirError(400, "not-supported", text)
 
     def rids(sql: Sql) -> str:
-        seen = plan.visible("List", "l")
+        seen = plan.visible("List", "l", sql)
         lists = f"l.type = {type_number('List')} AND l.id = ANY({sql.texts(ids)}) AND l.tail IS NOT NULL"
         lists += f" AND {seen}" if seen else ""
         found = f"SELECT l.rid FROM resource l WHERE {lists}"

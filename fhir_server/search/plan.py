@@ -21,6 +21,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fhir_server.access import current
 from fhir_server.search.frequency import FREQUENCIES
 from fhir_server.search.param import Param, Part
 from fhir_server.search.sql import (
@@ -82,10 +83,19 @@ class Source:
     walked: bool = False
 
 
-def visible(_type_name: str, _row: str) -> str:
-    """Return the condition that the caller may see a row of a type; empty where everything is visible.
+def visible(type_name: str, row: str, sql: Sql | None = None) -> str:
+    """Return the condition that the caller may see a row of a type (empty: of any); empty where each may be seen.
 
-    Every hop of a search asks here: matches, chains, `_has`, includes, totals.
+    Every hop of a search asks here: matches, chains, `_has`, includes, totals. Without `sql` values are written out.
+    """
+    seen = current.policy().where(sql, type_name, row)
+    return f"({seen})" if seen else ""
+
+
+def known(_type_name: str, _row: str) -> str:
+    """Return the condition that this server may go by a definition: by each, whoever asks.
+
+    Profiles, code systems, value sets and maps are about no patient; what a token may read of them, it may ask for.
     """
     return ""
 
@@ -109,7 +119,7 @@ def source(
     if found.order in _BY_DATE:
         found.conditions += [bound for test in tests if test.bounds for bound in test.bounds(sql, found.d0)]
     rest = [test.where(sql, "r") for test in tests if test not in used]
-    seen = visible(_only(types), "r")
+    seen = visible(_only(types), "r", sql)
     rest += [seen] if seen else []
     if found.rid == "p.rid" and ((row and not found.keys) or rest):
         found.tables = "posting p JOIN resource r ON r.rid = p.rid"
@@ -328,7 +338,7 @@ def _carrying(sql: Sql, type_name: str, inner: Test, row: str) -> str:
 
 def _pointing(sql: Sql, type_name: str, inner: Test, part: Part, row: str) -> str:
     """Return the condition that one of a type that passes `inner` points to a row."""
-    seen = visible(type_name, "t")
+    seen = visible(type_name, "t", sql)
     conditions = [of_types("t", [type_name]).replace("t.type", "t.type + 0"), "t.tail IS NOT NULL"]
     conditions += [inner.where(sql, "t"), *([seen] if seen else [])]
     edges = f"edge e JOIN resource t ON t.rid = e.src WHERE e.dst = o.rid AND e.param = {part.id}"
@@ -364,4 +374,4 @@ def count(sql: Sql, types: Types, tests: Sequence[Test], limit: int | None = Non
     )
 
 
-__all__ = ["BY_ID", "LIVE", "Source", "any_of", "count", "listing", "referred", "source", "visible"]
+__all__ = ["BY_ID", "LIVE", "Source", "any_of", "count", "known", "listing", "referred", "source", "visible"]

@@ -44,7 +44,7 @@ async def warnings(conn: AsyncConnection[Any], query: Query) -> list[Issue]:
     if not asked & TEXTS:
         return []
     sql = Sql()
-    seen = plan.visible("", "r")
+    seen = plan.visible("", "r", sql)
     conditions = [f"i.words @@ {sql.cast(repr(CUT), 'tsquery')}", plan.LIVE, *([seen] if seen else [])]
     if _only_matches(query):
         conditions.append(f"r.type IN ({', '.join(str(type_number(name)) for name in query.types)})")

@@ -38,7 +38,9 @@ def document(row: str) -> str:
 def unsealed(row: str) -> str:
     """Return the expression of a row's content as far as the database can read it."""
     size = " | ".join(f"get_byte({row}.tail, {at}) << {shift}" for at, shift in ((3, 16), (4, 8), (5, 0)))
-    return f"(CASE get_byte({row}.tail, 0) WHEN {FORM} THEN substr({row}.tail, 7, {size}) ELSE {row}.tail END)"
+    return (
+        f"(CASE get_byte({row}.tail, 0) WHEN {FORM} THEN substr({row}.tail, 7, {size}) ELSE {row}.tail END)"
+    )
 
 
 def readable(param: Param) -> bool:

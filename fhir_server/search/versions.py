@@ -14,11 +14,11 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.access import seen
 from fhir_server.search.context import Context
 from fhir_server.search.param import Param
 from fhir_server.search.params.reference import local
 from fhir_server.search.query import Include
-from fhir_server.storage import read
 from fhir_server.storage.rows import Row
 from resources import fhirpath
 from resources.codec.json import parse_json
@@ -44,7 +44,7 @@ async def specified(
     shown: list[Row] = []
     for row in included:
         versions = wanted.get((row.type_name, row.id), set()) - {row.version}
-        found = [await read.version(conn, row.type_name, row.id, one) for one in sorted(versions)]
+        found = [await seen.version(conn, row.type_name, row.id, one) for one in sorted(versions)]
         older = [one for one in found if one is not None and one.live]
         current = not older or len(older) < len(versions) or _plainly(row, sources)
         shown += [*([row] if current else []), *older]

@@ -21,7 +21,8 @@ class Slice(msgspec.Struct, frozen=True):
     """Which versions: of a type, of a resource, of a list of (row, version); within instants; before a position.
 
     Shape:  `since` inclusive; `during` the half-open range in which a version must have been the current one;
-            `after` is the last entry of the page before (updated, rid, version)
+            `after` is the last entry of the page before (updated, rid, version); `seen` is the condition that the
+            current version `r` may be seen, `kept` the one that an older version `v` may, with no place for a value
     """
 
     type: int | None = None
@@ -30,6 +31,8 @@ class Slice(msgspec.Struct, frozen=True):
     since: datetime | None = None
     during: tuple[datetime, datetime] | None = None
     after: tuple[datetime, int, int] | None = None
+    seen: str = ""
+    kept: str = ""
 
 
 def _conditions(wanted: Slice, alias: str, values: list[Any]) -> str:
@@ -61,6 +64,8 @@ def _conditions(wanted: Slice, alias: str, values: list[Any]) -> str:
             term(_REPLACED_AFTER, wanted.during[0])
     if wanted.after is not None:
         term("({t}.updated, {t}.rid, {t}.version) < (%s, %s, %s)", *wanted.after)
+    for condition in (wanted.seen, wanted.kept if alias == "v" else ""):
+        terms += [f" AND ({condition})"] if condition else []
     return "".join(terms)
 
 
@@ -79,7 +84,8 @@ async def page(conn: AsyncConnection[Any], wanted: Slice, count: int) -> list[Ro
         halves.append(f"({select}{where} {order})")
         values.append(count)
     statement = " UNION ALL ".join(halves) + " ORDER BY updated DESC, rid DESC, version DESC LIMIT %s"
-    cursor = await conn.execute(statement.encode(), [*values, count], binary=True)
+    prepare = False if wanted.seen else None  # a text for each policy
+    cursor = await conn.execute(statement.encode(), [*values, count], binary=True, prepare=prepare)
     return [Row(*found) for found in await cursor.fetchall()]
 
 
@@ -92,7 +98,9 @@ async def total(conn: AsyncConnection[Any], wanted: Slice) -> int:
         counts.append(
             f"(SELECT count(*) {select[select.index('FROM') :]}{_conditions(whole, alias, values)})"
         )
-    cursor = await conn.execute(("SELECT " + " + ".join(counts)).encode(), values, binary=True)
+    prepare = False if wanted.seen else None
+    text = ("SELECT " + " + ".join(counts)).encode()
+    cursor = await conn.execute(text, values, binary=True, prepare=prepare)
     found = await cursor.fetchone()
     return int(found[0]) if found else 0
 

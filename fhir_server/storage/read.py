@@ -56,6 +56,19 @@ class Old(Row):
     seen: str = ""
 
 
+_CURRENT_UNDER = f"""
+SELECT {COLUMNS}, COALESCE((SELECT value FROM epoch WHERE name = 'policy'), 0)
+FROM resource WHERE type = %s AND id = %s AND version > 0
+"""
+
+
+async def current_under(conn: AsyncConnection[Any], type_name: str, id_: str) -> tuple[Row | None, int]:
+    """Return what `current` does, and the epoch 'policy' that was in force then (0 where there is no row)."""
+    cursor = await conn.execute(_CURRENT_UNDER, (type_number(type_name), id_), binary=True)
+    found = await cursor.fetchone()
+    return (Row(*found[:-1]), int(found[-1])) if found else (None, 0)
+
+
 async def current(conn: AsyncConnection[Any], type_name: str, id_: str) -> Row | None:
     """Return the current version (a deletion included), None where there never was one."""
     cursor = await conn.execute(_CURRENT, (type_number(type_name), id_), binary=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from fhir_server.access import seen
 from fhir_server.exchange import Handler, Request, Result, Session, only
 from fhir_server.faults import as_fhir_error
 from fhir_server.operations.graphql import document
@@ -129,7 +130,7 @@ async def _focus(session: Session, type_name: str, id_: str) -> Obj:
     Errors: 404 not-found, 410 deleted
     """
     async with session.connection() as conn:
-        row = storage.there(await storage.current(conn, type_name, id_), f"{type_name}/{id_}")
+        row = storage.there(await seen.current(conn, type_name, id_), f"{type_name}/{id_}")
     resource = parse_json(row.json())
     own = (type_name, id_)
     return Obj(type_name, resource, Home(resource, own), own)

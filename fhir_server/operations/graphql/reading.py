@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from fhir_server.access import seen
 from fhir_server.exchange import Session
 from fhir_server.operations.graphql.limits import Budget, too_costly
 from fhir_server.operations.graphql.plan import Json, Search
@@ -73,7 +74,7 @@ class Reader:
         if missing:
             self.budget.spend("resources", len(missing))
             async with self.session.connection() as conn:
-                rows = await storage.several(conn, missing)
+                rows = await seen.several(conn, missing)
             self._read.update((key, _json(rows.get(key))) for key in missing)
         return {key: self._read[key] for key in wanted}
 
@@ -83,7 +84,7 @@ class Reader:
             return None
         self.budget.spend("resources")
         async with self.session.connection() as conn:
-            return _json(await storage.version(conn, type_name, id_, int(number)))
+            return _json(await seen.version(conn, type_name, id_, int(number)))
 
     async def matches(self, search: Search, pairs: Pairs, lists: int = 1) -> list[Json]:
         """Return up to as many matches as `lists` lists may have, in order, and no fewer than there are.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from fhir_server.access import seen
 from fhir_server.concepts import catalog, implicit
 from fhir_server.concepts.model import Conn, System
 from fhir_server.concepts.stored import by_canonical
@@ -35,7 +36,7 @@ async def instance(conn: Conn, request: Request) -> Json | None:
     place = route(request.method, request.path)
     if not place.id:
         return None
-    row = read.there(await read.current(conn, place.type, place.id), f"{place.type}/{place.id}")
+    row = read.there(await seen.current(conn, place.type, place.id), f"{place.type}/{place.id}")
     text = row.json()
     found: Json = await asyncio.to_thread(parse_json, text) if len(text) > LARGE else parse_json(text)
     return found
@@ -69,24 +70,38 @@ async def valueset_of(conn: Conn, call: Call, request: Request) -> Json:
     """
     own = await instance(conn, request)
     given = [name for name in ("url", "valueSet", "context") if call.all(name)]
+    version = call.text("valueSetVersion") or ""
     if own is not None and not given:
-        return own
+        return _of_version(own, version)
     if len(given) != 1 or own is not None:
         text = f"{call.operation} takes one of 'url', 'valueSet' and 'context', and none on an instance"
         raise FhirError(400, "invalid" if given else "required", text, *given)
     sent = structure(call, "valueSet", "ValueSet")
     if sent is not None:
-        return sent
+        return _of_version(sent, version)
     url = call.text("url")
     if url is None:
         url = await _bound(conn, call)
-    return await valueset(conn, url, call.text("valueSetVersion") or "")
+    return await valueset(conn, url, version)
+
+
+def _of_version(found: Json, version: str) -> Json:
+    """Return a value set that is at hand; raises FhirError 404 where it is of another version."""
+    if version not in ("", found.get("version", "")):
+        raise not_loaded(f"the value set is of version '{found.get('version', '')}', not '{version}'")
+    return found
 
 
 async def valueset(conn: Conn, url: str, version: str = "") -> Json:
-    """Return the value set of a url (or url|version); raises FhirError 404 where it is not here."""
-    canonical = f"{url}|{version}" if version and "|" not in url else url
-    found = await catalog.valueset(conn, canonical) or await implicit.valueset(conn, url.partition("|")[0])
+    """Return the value set of a url (or url|version).
+
+    Errors: 404 where it is not here, 400 where it names another version than `version`
+    """
+    canonical = url if not version or url.endswith(f"|{version}") else f"{url}|{version}"
+    if canonical != url and "|" in url:
+        text = f"'{url[:200]}' and '{version[:100]}' name two versions of a value set"
+        raise FhirError(400, "invalid", text, "valueSetVersion")
+    found = await catalog.valueset(conn, canonical) or await implicit.valueset(conn, canonical)
     if found is None:
         raise not_loaded(f"the value set {canonical} is not loaded here")
     return found

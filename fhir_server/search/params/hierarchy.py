@@ -83,7 +83,7 @@ def _reached(sql: Sql, type_name: str, direction: str, ids: Sequence[str]) -> st
     here, there = ("dst", "src") if direction == "below" else ("src", "dst")
     number = type_number(type_name)
     start = any_of([f"x.id = {sql.text(id_)}" for id_ in ids])
-    seen = plan.visible(type_name, "s")
+    seen = plan.visible(type_name, "s", sql)
     return (
         f"SELECT h.rid FROM (WITH RECURSIVE h(rid) AS (SELECT x.rid FROM resource x WHERE x.type = {number} AND {start}"
         f" UNION SELECT x.rid FROM h JOIN edge e ON e.{here} = h.rid AND e.param IN ({parts})"
