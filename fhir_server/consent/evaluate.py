@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from fhir_server.consent.facts import MISSING, Asking, Facts
-from fhir_server.consent.labels import labels, levels, number_of
+from fhir_server.consent.labels import NORMAL, by_number, labels, levels, number_of
 from fhir_server.consent.purposes import EMERGENCY, default, widened
 from fhir_server.consent.rules import UNKNOWN, Criterion, Directive, Effect, Rule, beats, split
 
@@ -90,7 +90,7 @@ def _step(rule: Rule, met: Met, why: str, permits: Sequence[Rule]) -> Step:
 def open_by_default(asking: Asking, patient: str) -> bool:
     """Whether what no rule speaks of may be seen."""
     if patient in asking.opened or patient in asking.proxied:
-        return True
+        return patient in asking.opened
     return default(asking.purpose, asking.default)
 
 
@@ -163,7 +163,8 @@ def _labelled(value: str, having: frozenset[int], effect: Effect) -> bool:
     """
     number = number_of(*split(value))
     if number in levels():
-        level = max(having.intersection(levels()), default=levels()[3])
+        normal = next(one for one in levels() if by_number()[one].code == NORMAL)
+        level = max(having.intersection(levels()), default=normal)
         return level <= number if effect == "permit" else level >= number
     if number not in {one.number for one in labels().values() if one.system}:
         return effect == "deny" and number in having

@@ -26,7 +26,7 @@ class Asking(msgspec.Struct, frozen=True):
 
     Shape:  `actors` are references of all that whoever asks is or belongs to; `purpose` as in a Criterion, empty where
             nobody knows; `action` is read or write; `opened` are patients for whom an emergency was declared, `own`
-            those whom nothing is kept from, `proxied` those for whom whoever asks may act
+            those from whom nothing of theirs is kept, `proxied` those for whom one may act, as far as permitted
     Units:  `now` seconds since 1970 UTC
     """
 

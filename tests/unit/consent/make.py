@@ -35,7 +35,7 @@ def actor(reference: str, role: str = "PRCP") -> Json:
     return {"role": concept(PARTICIPATION, role), "reference": {"reference": reference}}
 
 
-def consent(  # noqa: PLR0913 -- each is an element
+def consent(
     provision: Json | None = None,
     *,
     base: str = "",

@@ -324,12 +324,12 @@ def test_what_is_denied_even_for_emergencies_stays_closed() -> None:
     assert not sees(opened, LAB, consent({**DENY_ALL, "purpose": [coding(REASON, "ETREAT")]}))
 
 
-def test_a_proxy_sees_where_no_rule_speaks() -> None:
-    proxy = Asking(
-        frozenset({"RelatedPerson/r"}), "FAMRQT", now=NOW, proxied=frozenset({ANN}), default="opt-in"
-    )
-    assert sees(proxy, LAB)
-    assert not sees(proxy, PSY, consent(DENY_PSY))
+def test_a_proxy_sees_what_is_permitted_and_no_more() -> None:
+    proxy = Asking(frozenset({"RelatedPerson/r"}), "FAMRQT", now=NOW, proxied=frozenset({ANN}))
+    permit = {"type": "permit", "actor": [actor("RelatedPerson/r")], "provision": [DENY_PSY]}
+    assert not sees(proxy, LAB)
+    assert sees(proxy, LAB, consent(permit))
+    assert not sees(proxy, PSY, consent(permit))
 
 
 def test_the_verdict_names_the_rule_that_decided() -> None:
