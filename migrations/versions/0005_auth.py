@@ -164,16 +164,138 @@ SERVER_TABLES = (
     "auth_client",
 )
 
-PEOPLE = ""
+PEOPLE = """
+CREATE TABLE account (
+    id TEXT COLLATE "C" NOT NULL,
+    name TEXT NOT NULL,
+    email TEXT NOT NULL,
+    email_key TEXT COLLATE "C",
+    email_verified TIMESTAMPTZ,
+    phone TEXT DEFAULT '' NOT NULL,
+    fhir_user TEXT COLLATE "C" NOT NULL,
+    roles TEXT[] DEFAULT '{}' NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    password TEXT,
+    password_set TIMESTAMPTZ,
+    created TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    last_sign_in TIMESTAMPTZ,
+    PRIMARY KEY (id),
+    UNIQUE (email_key)
+);
+COMMENT ON COLUMN account.email IS 'as it was written; empty: none';
+COMMENT ON COLUMN account.email_key IS 'the address in the form that is compared';
+COMMENT ON COLUMN account.fhir_user IS 'Patient/1, Practitioner/1, RelatedPerson/1, Person/1; empty';
+COMMENT ON COLUMN account.state IS 'active, waiting (for the address to be verified), disabled';
+COMMENT ON COLUMN account.password IS 'argon2id';
 
-PEOPLE_TABLES: tuple[str, ...] = ()
+CREATE TABLE account_attempt (
+    name TEXT COLLATE "C" NOT NULL,
+    failures INTEGER NOT NULL,
+    last TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    until TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (name)
+);
+COMMENT ON COLUMN account_attempt.name IS 'hash of whom it is about and of what was tried';
+
+CREATE TABLE account_factor (
+    id TEXT COLLATE "C" NOT NULL,
+    account TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    label TEXT NOT NULL,
+    secret BYTEA NOT NULL,
+    credential BYTEA,
+    counter BIGINT DEFAULT 0 NOT NULL,
+    created TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    confirmed TIMESTAMPTZ,
+    used TIMESTAMPTZ,
+    PRIMARY KEY (id),
+    UNIQUE (credential)
+);
+CREATE INDEX account_factor_account ON account_factor (account);
+COMMENT ON COLUMN account_factor.kind IS 'totp, passkey, recovery';
+COMMENT ON COLUMN account_factor.secret IS 'sealed (totp), public key (passkey), SHA-256 (recovery)';
+COMMENT ON COLUMN account_factor.credential IS 'id of a passkey';
+COMMENT ON COLUMN account_factor.counter IS 'last time step; signature counter';
+
+CREATE TABLE account_identity (
+    issuer TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    account TEXT COLLATE "C" NOT NULL,
+    created TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    used TIMESTAMPTZ,
+    PRIMARY KEY (issuer, subject)
+);
+CREATE INDEX account_identity_account ON account_identity (account);
+
+CREATE TABLE account_outbox (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    channel TEXT COLLATE "C" NOT NULL,
+    recipient TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    tries INTEGER DEFAULT 0 NOT NULL,
+    problem TEXT,
+    created TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    due TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    sent TIMESTAMPTZ,
+    PRIMARY KEY (id)
+);
+CREATE INDEX account_outbox_due ON account_outbox (due) WHERE sent IS NULL;
+COMMENT ON COLUMN account_outbox.channel IS 'email, sms';
+COMMENT ON COLUMN account_outbox.body IS 'empty once it was sent';
+
+CREATE TABLE account_session (
+    id TEXT COLLATE "C" NOT NULL,
+    secret BYTEA NOT NULL,
+    account TEXT COLLATE "C" NOT NULL,
+    amr TEXT[] NOT NULL,
+    owes TEXT COLLATE "C" NOT NULL,
+    agent TEXT NOT NULL,
+    address TEXT NOT NULL,
+    created TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    signed_in TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    seen TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    expires TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (secret)
+);
+CREATE INDEX account_session_account ON account_session (account);
+CREATE INDEX account_session_expires ON account_session (expires);
+COMMENT ON COLUMN account_session.id IS 'its public name';
+COMMENT ON COLUMN account_session.secret IS 'SHA-256 of the cookie';
+COMMENT ON COLUMN account_session.amr IS 'RFC 8176';
+COMMENT ON COLUMN account_session.owes IS 'what is left to do: challenge, enrolment; empty: signed in';
+
+CREATE TABLE account_ticket (
+    secret BYTEA NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    account TEXT COLLATE "C",
+    data JSONB DEFAULT '{}' NOT NULL,
+    created TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
+    expires TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (secret)
+);
+CREATE INDEX account_ticket_account ON account_ticket (account);
+CREATE INDEX account_ticket_expires ON account_ticket (expires);
+COMMENT ON COLUMN account_ticket.secret IS 'SHA-256 of what the holder shows';
+COMMENT ON COLUMN account_ticket.kind IS 'verify, invitation, reset, code, passkey, federation';
+"""
+
+PEOPLE_TABLES = (
+    "account_ticket",
+    "account_session",
+    "account_outbox",
+    "account_identity",
+    "account_factor",
+    "account_attempt",
+    "account",
+)
 
 
 def upgrade() -> None:
     """Create what the authorization server and the people's pages keep."""
     op.execute(SERVER)
-    if PEOPLE:
-        op.execute(PEOPLE)
+    op.execute(PEOPLE)
 
 
 def downgrade() -> None:
