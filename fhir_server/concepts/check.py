@@ -63,7 +63,7 @@ class _Checker:
     async def valueset(self, canonical: str) -> Compiled | None:
         """Return a value set compiled, None where it is unknown."""
         json = await catalog.valueset(self._conn, canonical)
-        json = json or await implicit.valueset(self._conn, canonical.partition("|")[0])
+        json = json or await implicit.valueset(self._conn, canonical)
         return None if json is None else await sets.compiled(self._conn, json, self._versions)
 
     async def of_valueset(

@@ -173,7 +173,7 @@ class _Compiler:
             return Compiled(canonical)
         if canonical not in self._found:
             found_json = await catalog.valueset(self._conn, canonical)
-            self._found[canonical] = found_json or await implicit.valueset(self._conn, base)
+            self._found[canonical] = found_json or await implicit.valueset(self._conn, canonical)
         json = self._found[canonical]
         if json is None:
             gaps.append(Gap(url, f"the value set {canonical} is not here"))

@@ -14,27 +14,36 @@ from fhir_server.concepts.model import Conn, Json, System
 
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
+_EXPRESSION = "?fhir_vs=ecl/"
 
 
-async def valueset(conn: Conn, url: str) -> Json | None:
-    """Return the ValueSet that a url implies, None where it implies none."""
-    return await memory.asked(("implied", url), lambda: _implied(conn, url))
+async def valueset(conn: Conn, canonical: str) -> Json | None:
+    """Return the ValueSet that a canonical (`url` or `url|version`) implies, None where it implies none.
+
+    Shape:  the version is the code system's; the bars of an expression are its own and begin no version
+    """
+    return await memory.asked(("implied", canonical), lambda: _implied(conn, canonical))
 
 
-async def _implied(conn: Conn, url: str) -> Json | None:
+async def _implied(conn: Conn, canonical: str) -> Json | None:
+    url, _, version = (canonical, "", "") if _EXPRESSION in canonical else canonical.partition("|")
     base, mark, query = url.partition("?")
     if mark and query.startswith("fhir_vs"):
-        return _by_query(url, base, query.removeprefix("fhir_vs"))
+        return _by_query(url, base, query.removeprefix("fhir_vs"), version)
+    loinc = {"system": LOINC} | ({"version": version} if version else {})
     if url == f"{LOINC}/vs":
-        return _made(url, {"system": LOINC})
+        return _made(url, loinc)
     if url.startswith(f"{LOINC}/vs/LP"):
         part = url.removeprefix(f"{LOINC}/vs/")
-        return _made(url, {"system": LOINC, "filter": [_filter("concept", "is-a", part)]})
-    return await _all_of(conn, url)
+        return _made(url, loinc | {"filter": [_filter("concept", "is-a", part)]})
+    return await _all_of(conn, url, version)
 
 
-def _by_query(url: str, base: str, rest: str) -> Json | None:
-    system, version = _edition(base)
+def _by_query(url: str, base: str, rest: str, wanted: str) -> Json | None:
+    system, edition = _edition(base)
+    if edition and wanted not in ("", edition):
+        return None
+    version = edition or wanted
     rule: Json = {"system": system} | ({"version": version} if version else {})
     kind, _, value = rest.removeprefix("=").partition("/")
     match kind:
@@ -62,12 +71,12 @@ def _filter(name: str, operator: str, value: str) -> Json:
     return {"property": name, "op": operator, "value": value}
 
 
-async def _all_of(conn: Conn, url: str) -> Json | None:
-    """Return the value set of all codes of the code system that names it so."""
+async def _all_of(conn: Conn, url: str, version: str) -> Json | None:
+    """Return the value set of all codes of the code system (in a version) that names it so."""
     cursor = await conn.execute(
         "SELECT url, version FROM code_system WHERE ready AND replaced IS NULL AND valueset = %s"
-        " ORDER BY loaded DESC LIMIT 1",
-        (url,),
+        " AND (%s = '' OR version = %s) ORDER BY loaded DESC LIMIT 1",
+        (url, version, version),
     )
     found = await cursor.fetchone()
     return _made(url, {"system": found[0], "version": found[1]}) if found else None

@@ -69,7 +69,7 @@ async def _addressed(conn: Conn, address: str) -> Json | None:
     local = _LOCAL.match(url, len(own))
     found = None
     if own or not local:
-        found = await catalog.valueset(conn, address) or await implicit.valueset(conn, url)
+        found = await catalog.valueset(conn, address) or await implicit.valueset(conn, address)
     if found is None and local is not None:
         stored = await _by_id(conn, local[1])
         fits = stored is not None and version in ("", stored.get("version", ""))

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import pytest
 
-from fhir_server.concepts import catalog, implicit, load, sets
+from fhir_server.concepts import catalog, check, implicit, load, sets
 from fhir_server.concepts.model import Conn, UnknownError
 from resources.outcome import FhirError
+from resources.validate.asks import Coded
 from terminology.ecl import (
     Anything,
     Attribute,
@@ -32,6 +33,7 @@ from terminology.records import ConceptRecord, PropertyValue, SystemHeader
 from tests.integration.search.conftest import Asker, _open
 
 SNOMED = "http://snomed.info/sct"
+VERSION = f"{SNOMED}/1/version/20260101"
 ROOT, SITES, HEART, VALVE, LUNG = "100000", "100010", "100011", "100012", "100013"
 ILLS, HEART_ILL, VALVE_ILL, LUNG_ILL, OLD_ILL = "100020", "100021", "100022", "100023", "100024"
 NAMES, SITE, LATE_SITE, SEVERITY, MILD = "100030", "100031", "100032", "100033", "100040"
@@ -135,9 +137,7 @@ async def conn(database_url: str) -> AsyncIterator[Conn]:
     try:
         async with Asker(store).store.pool.connection() as opened:
             if await catalog.system(opened, SNOMED) is None:
-                await load.load(
-                    opened, SystemHeader(SNOMED, f"{SNOMED}/1/version/20260101", "Invented"), CONCEPTS
-                )
+                await load.load(opened, SystemHeader(SNOMED, VERSION, "Invented"), CONCEPTS)
             yield opened
     finally:
         await store.close()
@@ -225,6 +225,32 @@ async def test_expressions_made_at_random_have_the_same_concepts(conn: Conn, see
     for _ in range(5):
         expression = made(3)
         assert await expanded(conn, expression) == in_memory(expression), expression
+
+
+@pytest.mark.parametrize("expression", [f"{HEART}|heart|OR{LUNG}|lung|", f"{HEART} |heart| OR {LUNG} |lung|"])
+async def test_terms_in_an_expression_begin_no_version(conn: Conn, expression: str) -> None:
+    url = f"{SNOMED}?fhir_vs=ecl/{expression}"
+    assert await codes_of(conn, url) == [HEART, LUNG]
+    (verdict,) = await check.coded(conn, [Coded(url, SNOMED, LUNG)])
+    assert verdict.member
+    held = {"resourceType": "ValueSet", "compose": {"include": [{"valueSet": [url]}]}}
+    page, _ = await sets.page(conn, await sets.compiled(conn, held), 0, 100)
+    assert [entry.code for entry in page] == [HEART, LUNG]
+
+
+@pytest.mark.parametrize("query", ["", f"=isa/{HEART}", f"=refset/{REFSET}"])
+async def test_the_version_of_an_implicit_value_set_is_the_code_systems(conn: Conn, query: str) -> None:
+    url = f"{SNOMED}?fhir_vs{query}"
+    assert await codes_of(conn, f"{url}|{VERSION}") == await codes_of(conn, url)
+    other = await implicit.valueset(conn, f"{url}|{VERSION}0")
+    assert other is not None
+    with pytest.raises(UnknownError, match=f"{VERSION}0 is not loaded"):
+        (await sets.compiled(conn, other)).require()
+
+
+async def test_a_value_set_of_one_edition_is_of_no_other(conn: Conn) -> None:
+    assert await codes_of(conn, f"{VERSION}?fhir_vs|{VERSION}") == await codes_of(conn, f"{SNOMED}?fhir_vs")
+    assert await implicit.valueset(conn, f"{VERSION}?fhir_vs|20980101") is None
 
 
 async def test_a_reference_set_is_a_value_set(conn: Conn) -> None:

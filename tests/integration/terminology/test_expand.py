@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from fhir_server.concepts import sets
-from tests.integration.terminology.made import ALL_PLANTS, NOWHERE, PLANTS, TREES, parameters
+from tests.integration.terminology.made import ALL_PLANTS, NOWHERE, PLANTS, TREE_SET, TREES, parameters
 
 Json = dict[str, Any]
 ALL = f"ValueSet/$expand?url={ALL_PLANTS}"
@@ -181,6 +181,26 @@ async def test_an_instance_is_expanded(web: httpx.AsyncClient) -> None:
 async def test_a_version_of_the_value_set_can_be_named(web: httpx.AsyncClient) -> None:
     assert (await web.get(f"ValueSet/$expand?url={TREES}&valueSetVersion=1")).status_code == 200
     assert (await web.get(f"ValueSet/$expand?url={TREES}&valueSetVersion=9")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("1", 200), ("9", 404)], ids=["the same version", "another version"]
+)
+async def test_a_version_is_asked_of_what_is_at_hand_too(
+    web: httpx.AsyncClient, version: str, status: int
+) -> None:
+    assert (await web.get(f"ValueSet/trees/$expand?valueSetVersion={version}")).status_code == status
+    sent = parameters(valueSet=("resource", TREE_SET), valueSetVersion=("string", version))
+    assert (await web.post("ValueSet/$expand", json=sent)).status_code == status
+    both = await web.get(f"ValueSet/$expand?url={TREES}|1&valueSetVersion={version}")
+    assert both.status_code == (200 if version == "1" else 400)
+
+
+@pytest.mark.parametrize("asked", ["url={}|9", "url={}&valueSetVersion=9"])
+async def test_a_version_that_is_not_here_is_no_other(web: httpx.AsyncClient, asked: str) -> None:
+    own = "http://hl7.org/fhir/ValueSet/observation-status"
+    assert (await web.get(f"ValueSet/$expand?url={own}|4.0.1")).status_code == 200
+    assert (await web.get("ValueSet/$expand?" + asked.format(own))).status_code == 404
 
 
 async def test_the_value_set_of_an_element_is_found_by_context(web: httpx.AsyncClient) -> None:
