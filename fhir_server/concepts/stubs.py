@@ -26,7 +26,7 @@ def stub(header: SystemHeader, count: int) -> Json:
         "resourceType": "CodeSystem",
         "url": header.url,
         **({"version": header.version} if header.version else {}),
-        "name": header.name,
+        **({"name": header.name} if header.name else {}),
         **title,
         "status": header.status,
         **({"copyright": header.copyright} if header.copyright else {}),

@@ -13,6 +13,7 @@ import msgspec
 from resources.codec.json import parse_json
 from resources.codec.xml import parse_xml
 from resources.outcome import FhirError
+from resources.validate.base import check
 from terminology.loaders.release import Asked, LoadError, Release
 from terminology.loaders.source import Source
 from terminology.resources import header, records
@@ -30,6 +31,11 @@ def read(source: Source, asked: Asked) -> Release:
         raise LoadError(f"{member.name}: {error}") from error
     if resource.get("resourceType") != "CodeSystem" or not resource.get("url"):
         raise LoadError(f"{member.name} is no CodeSystem with a url")
+    try:
+        check(resource)
+    except FhirError as error:
+        first = error.issues[0]
+        raise LoadError(f"{member.name}: {', '.join(first.expression)}: {first.text}") from error
     told = header(resource)
     kept = {name: resource[name] for name in ("valueSet", "supplements") if name in resource}
     told = msgspec.structs.replace(

@@ -184,10 +184,13 @@ class Source:
                 self.problems.add(member.name, reader.line_num, f"{len(fields)} fields, not {len(header)}")
 
     def header(self, member: Member, delimiter: str = ",") -> list[str]:
-        """Return the names of a file's columns."""
+        """Return the names of a file's columns; raises LoadError where the first line is no CSV."""
         with self.binary(member) as stream:
             first = stream.readline(LONGEST_LINE).decode("utf-8-sig", "replace")
-        return [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+        try:
+            return [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+        except csv.Error as error:
+            raise LoadError(f"{member.name} is no CSV: {error}") from error
 
     def _places(self, member: Member, header: Sequence[str], names: Sequence[str]) -> list[int]:
         lacking = [name for name in names if name not in header]

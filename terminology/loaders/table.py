@@ -2,15 +2,18 @@
 
 Columns: `code` (has to be there), `display`, `definition`, `parent` (several apart by `|`), `active` and `abstract`
 (true or false), `property:NAME` or `property:NAME:KIND` (string unless told), `designation:LANGUAGE`. Any other column
-is refused.
+is refused, and one that stands twice.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
+from resources.validate.primitives import PRIMITIVES, holds
 from terminology.loaders.release import Asked, LoadError, Release
 from terminology.loaders.source import Member, Source
 from terminology.records import (
@@ -24,6 +27,10 @@ from terminology.records import (
 
 _PLAIN = frozenset({"code", "display", "definition", "parent", "active", "abstract"})
 _BOOLEANS = {"true": True, "false": False}
+_NUMBERS = {
+    "integer": re.compile(r"-?[0-9]{1,10}"),
+    "decimal": re.compile(r"-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,3})?"),
+}
 
 
 def read(source: Source, asked: Asked) -> Release:
@@ -31,6 +38,8 @@ def read(source: Source, asked: Asked) -> Release:
     member = source.need("*.csv")
     if not asked.url:
         raise LoadError("A CSV file does not tell its code system: give --url")
+    if not holds(PRIMITIVES["uri"].check, asked.url):
+        raise LoadError(f"'{asked.url[:100]}' is not {PRIMITIVES['uri'].expected}")
     declared = {
         column: _declared(column) for column in _columns(source, member) if column.startswith("property:")
     }
@@ -45,10 +54,13 @@ def read(source: Source, asked: Asked) -> Release:
 def _columns(source: Source, member: Member) -> list[str]:
     columns = source.header(member)
     unknown = [c for c in columns if c not in _PLAIN and not c.startswith(("property:", "designation:"))]
-    if "code" not in columns or unknown:
-        raise LoadError(
-            f"{member.name}: " + (f"unknown column {unknown[0]!r}" if unknown else "no column 'code'")
-        )
+    twice = [column for place, column in enumerate(columns) if column in columns[:place]]
+    if unknown:
+        raise LoadError(f"{member.name}: unknown column {unknown[0]!r}")
+    if twice:
+        raise LoadError(f"{member.name}: the column {twice[0]!r} stands twice")
+    if "code" not in columns:
+        raise LoadError(f"{member.name}: no column 'code'")
     return columns
 
 
@@ -64,7 +76,7 @@ def _records(
 ) -> Iterator[ConceptRecord]:
     seen: set[str] = set()
     for line, row in source.table(member):
-        problem = _problem(row, seen)
+        problem = _problem(row, seen) or _misfit(row, declared)
         if problem:
             source.problems.add(member.name, line, problem)
             continue
@@ -97,3 +109,23 @@ def _problem(row: dict[str, str], seen: set[str]) -> str:
         return f"the code '{code[:50]}' stands here twice"
     odd = [row[c] for c in ("active", "abstract") if row.get(c) and row[c] not in _BOOLEANS]
     return f"'{odd[0][:20]}' is neither true nor false" if odd else ""
+
+
+def _misfit(row: dict[str, str], declared: dict[str, DeclaredProperty]) -> str:
+    """Return which property is not of its kind, empty where all are."""
+    for column, one in declared.items():
+        text = row[column]
+        if text and not _fits(one.kind, text):
+            return f"'{text[:50]}' is no {one.kind}, as {column!r} says"
+    return ""
+
+
+def _fits(kind: PropertyKind, text: str) -> bool:
+    if kind == "boolean":
+        return text in _BOOLEANS
+    value: Any = text
+    if kind in _NUMBERS:
+        if not _NUMBERS[kind].fullmatch(text):
+            return False
+        value = int(text) if kind == "integer" else Decimal(text)
+    return holds(PRIMITIVES["code" if kind == "Coding" else kind].check, value)

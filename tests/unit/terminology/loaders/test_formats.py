@@ -219,9 +219,53 @@ def test_csv_columns_are_told_by_their_names(read: Read) -> None:
     assert [problem.line for problem in problems.first] == [4, 5]
 
 
-def test_csv_with_a_column_that_means_nothing_is_refused(read: Read) -> None:
-    with pytest.raises(LoadError, match="unknown column 'colour'"):
-        read("csv", {"mine.csv": "code,colour\na,red\n"}, Asked("1", "http://example.org/mine"))
+@pytest.mark.parametrize(
+    ("text", "url", "told"),
+    [
+        ("code,colour\na,red\n", "http://example.org/mine", "unknown column 'colour'"),
+        ("display\nred\n", "http://example.org/mine", "no column 'code'"),
+        ("code,designation:de,designation:de\na,b,c\n", "http://example.org/mine", "stands twice"),
+        ("co\rde\n", "http://example.org/mine", "mine.csv is no CSV"),
+        ("code\na\n", "no url", "'no url' is not a URI"),
+        ("code\na\n", "", "give --url"),
+    ],
+)
+def test_csv_that_cannot_be_understood_is_refused(read: Read, text: str, url: str, told: str) -> None:
+    with pytest.raises(LoadError, match=told):
+        read("csv", {"mine.csv": text}, Asked("1", url))
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("integer", ["0", "-7", "2147483647"], ["x", "1.0", "2147483648", "1_0", "٣", "9" * 5_000]),
+        ("decimal", ["0.50", "-1e9", "7"], ["x", "NaN", "Infinity", "1_0", ".5", "1e999"]),
+        ("boolean", ["true", "false"], ["yes", "True", "1"]),
+        ("dateTime", ["2020", "2020-02-29T10:00:00Z"], ["2019-02-29", "x"]),
+        ("code", ["a b"], ["a  b"]),
+        ("string", ["a  b"], ["\x01"]),
+    ],
+)
+def test_csv_properties_that_are_not_of_their_kind_are_told(
+    read: Read, kind: str, right: list[str], wrong: list[str]
+) -> None:
+    lines = [f"c{place},{value}\n" for place, value in enumerate([*right, *wrong])]
+    text = f"code,property:p:{kind}\n" + "".join(lines)
+    _, found, problems = read("csv", {"mine.csv": text}, Asked("1", "http://example.org/mine"))
+    assert [values(one, "p") for one in found.values()] == [[value] for value in right]
+    assert [problem.line for problem in problems.first] == list(
+        range(len(right) + 2, len(right) + len(wrong) + 2)
+    )
+    assert all(f"is no {kind}" in problem.text for problem in problems.first)
+
+
+def test_a_code_system_that_is_not_valid_is_refused(read: Read) -> None:
+    made = (
+        '{"resourceType": "CodeSystem", "url": "http://example.org/mine", "status": "active", "content":'
+        ' "complete", "concept": [{"code": "a", "property": [{"code": "p", "valueInteger": "x"}]}]}'
+    )
+    with pytest.raises(LoadError, match=r"CodeSystem\.concept\[0\]\.property\[0\]"):
+        read("fhir", {"mine.json": made})
 
 
 @pytest.mark.parametrize(
