@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from fhir_server.crypto.keystore import SUFFIX
 from fhir_server.storage.embedded_config import configuration
 from fhir_server.storage.embedded_host import (
     EmbeddedError,
@@ -41,6 +42,9 @@ __all__ = ["EmbeddedError", "EmbeddedPostgres", "Status"]
 PORT = 5432
 SUPERUSER = "postgres"
 ROLE = DATABASE = "healthbuddy"
+KEYS = f"{DATABASE}{SUFFIX}"
+"""The database of wrapped keys, apart from what they open."""
+
 SOCKET_PATH_MAX = 100
 """Bytes of a socket's path: 104 on macOS, 108 on Linux, the terminating zero included."""
 
@@ -285,6 +289,7 @@ class EmbeddedPostgres:
         with (
             contextlib.suppress(psycopg.OperationalError),
             psycopg.connect(self.conninfo(), connect_timeout=5),
+            psycopg.connect(self.conninfo(KEYS), connect_timeout=5),
         ):
             return
         accounts = (line.split(":") for line in self.passfile.read_text().splitlines())
@@ -292,8 +297,9 @@ class EmbeddedPostgres:
         with psycopg.connect(self.admin_conninfo(), autocommit=True, connect_timeout=10) as conn:
             if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone():
                 conn.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{password}'")  # our own token, URL-safe
-            if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
-                conn.execute(f"CREATE DATABASE {DATABASE} OWNER {ROLE}")
+            for name in (DATABASE, KEYS):
+                if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+                    conn.execute(f"CREATE DATABASE {name} OWNER {ROLE}")
 
     def _stop(self, runner: Runner) -> None:
         if postmaster(self.pgdata) is None:

@@ -177,25 +177,29 @@ async def _next(conn: AsyncConnection[Any], table: str, one: KeyJob) -> list[Ver
 
 async def _sealed_anew(sealer: Sealer, found: Sequence[Version]) -> list[tuple[Version, bytes]]:
     """Return those of the versions that are not sealed under their owners' last keys, with their new content."""
+    ring = sealer.ring
     taken = [envelope.parts(v.tail) if envelope.is_sealed(v.tail) else None for v in found]
-    await sealer.ring.fetch([parts for parts in taken if parts is not None])
-    owners = [
-        tuple(envelope.owners_of(parts))
-        if parts is not None
-        else subjects(class_of(v.type), v.owners or (v.pid,))
+    await ring.fetch([parts for parts in taken if parts is not None])
+    plain = [
+        v.tail if parts is None else ring.opened(parts, envelope.bound(v.type, v.id, v.version))
         for v, parts in zip(found, taken, strict=True)
     ]
-    await sealer.ring.owners(
+    owners = [
+        subjects(class_of(v.type), v.owners or (v.pid,))
+        if parts is None
+        else tuple(envelope.owners_of(parts))
+        for v, parts in zip(found, taken, strict=True)
+    ]
+    await ring.owners(
         {(class_of(v.type), one) for v, held in zip(found, owners, strict=True) for one in held}
     )
     fresh = []
-    for version, parts, held in zip(found, taken, owners, strict=True):
-        if parts is not None and set(parts.keys) == set(sealer.ring.in_use(class_of(version.type), held)):
-            continue
-        name = envelope.bound(version.type, version.id, version.version)
-        plain = version.tail if parts is None else sealer.ring.opened(parts, name)
-        clear = sealer.clear(version.type, plain)
-        fresh.append((version, sealer.ring.sealed(class_of(version.type), held, plain, name, clear)))
+    for version, parts, content, held in zip(found, taken, plain, owners, strict=True):
+        kind = class_of(version.type)
+        if parts is None or set(parts.keys) != set(ring.in_use(kind, held)):
+            name = envelope.bound(version.type, version.id, version.version)
+            clear = sealer.clear(version.type, content)
+            fresh.append((version, ring.sealed(kind, held, content, name, clear)))
     return fresh
 
 

@@ -204,4 +204,4 @@ async def test_what_is_not_kept_in_clear_is_in_no_column(database_url: str, seal
         ).fetchone()
         dates = conn.execute("SELECT d0 FROM resource WHERE id = 'hidden'").fetchone()
     assert strings == (0,) and dates == (-(2**63),)
-    assert whole.endswith("}}") and "Q-1".encode().hex() not in whole
+    assert whole.endswith("}}") and b"Q-1".hex() not in whole
