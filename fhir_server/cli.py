@@ -26,6 +26,7 @@ COMMANDS = {
     "ig": "ig",
     "terminology": "terminology",
     "key": "key",
+    "audit": "audit",
     "version": "small",
 }
 """Command → its module in `fhir_server.commands`; only the one that runs is imported (the server takes a second)."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fhir_server.access.policy import Policy
+    from fhir_server.storage.rows import Row
 
 _POLICY: ContextVar[Policy] = ContextVar("policy")
 
@@ -41,6 +42,12 @@ def touched(rids: Iterable[int]) -> None:
     noted = _TOUCHED.get()
     if noted is not None:
         noted.update(rids)
+
+
+def note(rows: Iterable[Row]) -> None:
+    """Note whose data `rows` are."""
+    for row in rows:
+        touched(row.owners if row.owners is not None else [row.pid] if row.pid is not None else ())
 
 
 @contextmanager

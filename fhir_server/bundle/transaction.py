@@ -15,6 +15,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, errors
 
+from fhir_server.access import current
 from fhir_server.bundle.answer import response_bundle
 from fhir_server.bundle.entries import Entry, located, parse_transaction
 from fhir_server.bundle.plan import (
@@ -130,6 +131,7 @@ async def _apply(session: Session, writes: Sequence[Write], now: datetime) -> di
             written = await write.apply(conn, writes[start : start + WRITTEN_AT_ONCE], now, ends=False)
             if written is None:
                 raise _MovedError
+            current.note(written)
             rows.update((f"{row.type_name}/{row.id}", row) for row in written)
     return rows
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from fhir_server.access import current
 from fhir_server.changes.conditions import ANY_VERSION, Criteria, Precondition, expect
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import Prepared, link, prepare, renewed
@@ -120,7 +121,9 @@ async def remove_all(session: Session, found: Sequence[Old]) -> bool:
         if any(locked[old.type, old.id].version != old.version for old in found):
             return False
         # the rows as they are now: reindexing may have renewed some of the same version
-        return await write.apply(conn, [write.deleted(old) for old in locked.values()]) is not None
+        rows = await write.apply(conn, [write.deleted(old) for old in locked.values()])
+        current.note(rows or ())
+        return rows is not None
 
 
 async def apply(session: Session, one: Write) -> Row | None:
@@ -131,6 +134,7 @@ async def apply(session: Session, one: Write) -> Row | None:
             await custom.refresh(conn)
     if rows is None:
         return None
+    current.note(rows)
     if session.conn is None:
         session.store.identities.remember({(one.type, one.id): one.rid})
     return rows[0]
