@@ -142,7 +142,7 @@ class Policy:
         if self.ways is None:
             return True
         ways = self.ways.get(type_name, ())
-        return self.consents.everything and any(
+        return (self.consents.everything or self.administers) and any(
             one.whole and set(letters).intersection(one.actions) for one in ways
         )
 
@@ -279,6 +279,19 @@ class Policy:
             return None
         return frozenset(ways[0].patients or ()) if ways and rule.whose != "nobody" else frozenset()
 
+    def writes_for(self, type_name: str, letters: str) -> Patients:
+        """Return the patients whose resources of a type may be written; None: everybody's, and what is nobody's."""
+        found: set[int] = set()
+        for way in self._merged(type_name, letters):
+            if way.patients is None:
+                return None
+            found.update(way.patients)
+        return None if self.ways is None else tuple(sorted(found))
+
+    def owned_by(self, type_name: str, row: str, writer: str, letters: str) -> str:
+        """Return the condition that a row of a type belongs to whom resources of the type `writer` may be written for."""
+        return within(LITERALS, type_name, row, self.writes_for(writer, letters))
+
     def confirm(self, epoch: int) -> None:
         """Take note of the epoch in force; raises StalePolicyError where it is not the policy's any more."""
         if self.epoch not in (0, epoch):
@@ -294,7 +307,7 @@ class Policy:
 
     def note(self, row: Row) -> None:
         """Note whose data leave."""
-        current.touched(row.owners if row.owners is not None else [row.pid] if row.pid is not None else ())
+        current.note([row])
 
     def patients(self, types: Iterable[str]) -> tuple[int, ...] | None:
         """Return the patients whose rows alone, of all of `types`, may be seen; None where that is not all there is.
