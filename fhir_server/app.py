@@ -23,6 +23,8 @@ from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.operations import lookup
 from fhir_server.rest.config import RestConfig
+from fhir_server.rest.cors import Cors
+from fhir_server.rest.door import Door
 from fhir_server.rest.health import figures, live, ready
 from fhir_server.rest.page import elsewhere, home
 from fhir_server.rest.server import FhirServer, sample
@@ -47,15 +49,21 @@ class App(FastAPI):
     """
 
     fhir: FhirServer
+    door: Door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or run the lifespan."""
         if scope["type"] == "http":
-            path: str = scope["path"]
-            if path.startswith("/fhir/") or path == "/fhir":
-                await self.fhir(scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)
+            await self.door(self._inside, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith("/fhir/") or path == "/fhir":
+            await self.fhir(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings) -> App:
@@ -69,6 +77,8 @@ def create_app(settings: Settings) -> App:
     access = AccessLog(sys.stderr.buffer if settings.access_log else None)
     app.fhir = FhirServer(settings, rest_config(settings), HANDLERS, access)
     app.state.fhir = app.fhir
+    tls = settings.tls_certificate is not None
+    app.door = Door(settings.proxies, app.fhir.rates, Cors(settings.cors_origins), tls=tls)
     app.add_exception_handler(HTTPException, elsewhere)
     app.add_route("/", home, methods=["GET"], include_in_schema=False)
     for path, endpoint, summary in (

@@ -12,12 +12,15 @@ import math
 import mmap
 from collections.abc import Callable
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from fhir_server.access.grant import Grant
 from resources.outcome import FhirError
+
+if TYPE_CHECKING:
+    from fhir_server.settings import Settings
 
 WAYS = 4
 PLACES = 1 << 16
@@ -119,3 +122,15 @@ class Rates:
                 f"{text}; try again in {after} seconds",
                 headers={"Retry-After": str(after)},
             )
+
+
+def rates_of(settings: Settings) -> Rates:
+    """Return the limits of a server, their buckets in memory that its workers share."""
+    limits = Limits(
+        address=settings.rate_address,
+        client=settings.rate_client,
+        user=settings.rate_user,
+        sign_in=settings.rate_sign_in,
+        burst=settings.rate_burst_s,
+    )
+    return Rates(limits, SharedBuckets())
