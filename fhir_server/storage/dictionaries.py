@@ -64,6 +64,10 @@ class Dictionary(Generic[T]):
             self._known.clear()
         self._known.update(map(self._key, new))
 
+    def forget(self) -> None:
+        """Look every entry up again: some were removed with a person who alone had used them."""
+        self._known.clear()
+
 
 def labels(pool: Pool) -> Dictionary[Label]:
     """Return the dictionary of texts."""

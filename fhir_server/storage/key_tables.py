@@ -1,11 +1,15 @@
-"""The schema's key jobs and erasures. The keys themselves lie in a database of their own (`crypto/keystore.py`)."""
+"""The schema's key jobs and erasures. The keys themselves lie in a database of their own (`crypto/keystore.py`).
+
+An erasure keeps no name: `subject` and `rids` are row numbers that nothing leads to any more, `digest` a keyed hash of
+the patient's 'Patient/1'.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, LargeBinary, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from fhir_server.storage.tables import NOW, ZERO, Key, metadata
+from fhir_server.storage.tables import EMPTY, NOW, ZERO, Key, metadata
 
 __all__ = ["metadata"]
 
@@ -35,6 +39,8 @@ erasure = Table(
     Column("by_whom", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("removed", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("rids", ARRAY(BigInteger), nullable=False, server_default=EMPTY),
+    Column("digest", LargeBinary, nullable=False),
     Column("certificate", LargeBinary),
 )
 Index("erasure_subject", erasure.c.subject)

@@ -47,7 +47,7 @@ class Store:
         self.labels = labels(pool)
         self.codings = codings(pool)
         if sealer is not None:
-            sealer.ring.on_change = self.identities.forget
+            sealer.ring.on_change = self.forget
 
     @classmethod
     async def open(
@@ -90,6 +90,11 @@ class Store:
         async with pool.connection() as conn:
             rows = await (await conn.execute("SELECT name, value FROM secret")).fetchall()
         return cls(pool, {name: bytes(value) for name, value in rows}, sealer)
+
+    def forget(self) -> None:
+        """Look up anew what somebody's erasure may have removed."""
+        self.identities.forget()
+        self.labels.forget()
 
     async def close(self) -> None:
         """Give all connections back to the database."""

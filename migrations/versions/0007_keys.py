@@ -34,6 +34,8 @@ CREATE TABLE erasure (
     by_whom TEXT NOT NULL,
     reason TEXT NOT NULL,
     removed JSONB DEFAULT '{}' NOT NULL,
+    rids BIGINT[] DEFAULT '{}' NOT NULL,
+    digest BYTEA NOT NULL,
     certificate BYTEA
 );
 CREATE INDEX erasure_subject ON erasure (subject);
