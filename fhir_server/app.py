@@ -116,12 +116,11 @@ async def _open(settings: Settings) -> Store:
 
 
 def _configure_search(settings: Settings, store: Store) -> None:
-    own = settings.base_url or f"http://{settings.host}:{settings.port}/fhir"
     configure(
         token_key=store.keys["token-hash"],
         cursor_key=store.keys["cursor-signature"],
         zone=settings.time_zone,
-        bases=(own,),
+        bases=(settings.own_base,),
         page_size=settings.page_size,
         page_size_max=settings.page_size_max,
         codes_max=settings.value_set_codes_max,

@@ -255,8 +255,8 @@ class Settings(BaseSettings):
     )
     client_registration: Literal["open", "approve", "closed"] = Field(
         default="approve",
-        description="What becomes of apps that register themselves: `open` (they may start at once), `approve` (somebody"
-        " says yes first: `healthbuddy client approve`), `closed` (refused).",
+        description="What becomes of apps that register themselves: `open` (they may start at once), `approve`"
+        " (somebody says yes first: `healthbuddy client approve`), `closed` (refused).",
     )
     jwks_hosts: tuple[str, ...] = Field(
         default=(),
@@ -280,6 +280,11 @@ class Settings(BaseSettings):
     clinician_reach: Literal["all", "care-team"] = Field(
         default="all",
         description="Whom clinicians see: `all` patients, or those whose active CareTeam names them (`care-team`).",
+    )
+    consent_default: Literal["opt-out", "opt-in"] = Field(
+        default="opt-out",
+        description="What holds where no Consent of a patient speaks: `opt-out` (who is allowed to may see it) or"
+        " `opt-in` (nobody but the patient). Research, marketing and AI always need a Consent.",
     )
 
     # Protection of what is stored
@@ -439,6 +444,13 @@ class Settings(BaseSettings):
     def audited(self) -> bool:
         """Whether accesses are written to the audit trail."""
         return self.audit == "on" or (self.audit == "auto" and self.authorization == "smart")
+
+    @property
+    def own_base(self) -> str:
+        """The FHIR base: as set, else on this machine."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        scheme = "https" if self.tls_certificate else "http"
+        return self.base_url or f"{scheme}://{host}:{self.port}/fhir"
 
     @property
     def worker_count(self) -> int:

@@ -21,8 +21,10 @@ from fhir_server.lanes import HeavyLane, LaneSocket, serve_lane
 from fhir_server.packets import Joined
 from fhir_server.rest.heavy import lane_handler
 from fhir_server.settings import Settings
+from fhir_server.tls import Certificate, certificate_of
 
 KEEP_ALIVE_S = 75
+HANDSHAKE_S = 10
 
 
 def web_app(settings: Settings) -> App:
@@ -46,10 +48,17 @@ class _Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Serves connections that arrive as file descriptors on `channel`, one byte with each."""
 
-    def __init__(self, config: uvicorn.Config, channel: socket.socket, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        channel: socket.socket,
+        ready: Callable[[], None],
+        certificate: Certificate | None,
+    ) -> None:
         super().__init__(config)
         self._channel = channel
         self._tell = ready
+        self._certificate = certificate
         self._adopting: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -79,9 +88,14 @@ class _Server(uvicorn.Server):
 
     async def _adopt(self, connection: socket.socket) -> None:
         connection.setblocking(False)
+        accept = asyncio.get_running_loop().connect_accepted_socket
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
-        except OSError:  # the client left already
+            if self._certificate is None:
+                await accept(self._protocol, connection)
+            else:
+                context = self._certificate.context()
+                await accept(self._protocol, connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_S)
+        except OSError:  # the client left already, or speaks no TLS
             connection.close()
 
     def _protocol(self) -> asyncio.Protocol:
@@ -112,7 +126,7 @@ def run_worker(
         timeout_graceful_shutdown=int(settings.shutdown_s) or 1,
         backlog=2048,
     )
-    server = _Server(config, channel, ready)
+    server = _Server(config, channel, ready, certificate_of(settings))
 
     async def main() -> None:
         app.fhir.lane = HeavyLane(lane.path)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,10 @@ class LiveServer:
         self.port = free_port()
         self.settings = {
             "port": str(self.port), "data_dir": str(data), "demo_patients": "0", "workers": "2",
+            "authorization": "open",
         } | settings  # fmt: skip
+        self.scheme = "https" if "tls_certificate" in settings else "http"
+        self.trusted: ssl.SSLContext | bool = True
         self.log = data / "server.log"
         self.postgres = EmbeddedPostgres(data / "postgres")
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,7 +47,7 @@ class LiveServer:
     @property
     def root(self) -> str:
         """Where everything of it lies."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def base(self) -> str:
@@ -77,7 +81,7 @@ class LiveServer:
 
     def get(self, path: str) -> httpx.Response:
         """Return the answer to a GET below the FHIR base."""
-        return httpx.get(f"{self.base}/{path}", timeout=20)
+        return httpx.get(f"{self.base}/{path}", timeout=20, verify=self.trusted)
 
     def start(self) -> None:
         """Start it and wait until it is ready; raises RuntimeError with the log where it is not."""
@@ -93,7 +97,7 @@ class LiveServer:
         """Wait until `/health/ready` says so; raises RuntimeError with the log where it never does."""
 
         def is_ready() -> bool:
-            return httpx.get(f"{self.root}/health/ready", timeout=5).status_code == 200
+            return httpx.get(f"{self.root}/health/ready", timeout=5, verify=self.trusted).status_code == 200
 
         if not eventually(lambda: not self._runs() or is_ready(), START_S) or not self._runs():
             raise RuntimeError(f"the server is not ready:\n{self.log.read_text()[-4000:]}")

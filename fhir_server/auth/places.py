@@ -51,9 +51,10 @@ def places(settings: Settings) -> Places:
     if settings.base_url:
         base = settings.base_url
         return Places(base, base.removesuffix("/fhir"))
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = f"http://{host}:{settings.port}/fhir"
-    others = tuple(f"http://{name}:{settings.port}/fhir" for name in LOOPBACK if name != host)
+    base = settings.own_base
+    scheme, _, rest = base.partition("://")
+    host = rest.removesuffix(f":{settings.port}/fhir")
+    others = tuple(f"{scheme}://{name}:{settings.port}/fhir" for name in LOOPBACK if name != host)
     return Places(base, base.removesuffix("/fhir"), others if host in LOOPBACK else ())
 
 

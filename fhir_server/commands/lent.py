@@ -18,7 +18,7 @@ from fhir_server.settings import Settings
 @contextlib.contextmanager
 def lent_server(settings: Settings, base: str | None) -> Iterator[str]:
     """Lend the base of a server that answers: `base`, the local one, or one started for as long as this lasts."""
-    url = base or f"http://{settings.host}:{settings.port}/fhir"
+    url = base or settings.own_base
     if _answers(url):
         yield url
         return

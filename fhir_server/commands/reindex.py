@@ -27,7 +27,7 @@ def reindex(
 ) -> None:
     """Index stored resources anew; Ctrl-C stops watching, not the job."""
     settings = Settings()
-    url = base or f"http://{settings.host}:{settings.port}/fhir"
+    url = base or settings.own_base
     asked = {"type": types or [], "rewrite": ["true"] if rewrite else []}
     try:
         with httpx.Client(timeout=TIMEOUT_S, headers={"Accept": "application/fhir+json"}) as client:

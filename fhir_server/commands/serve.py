@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fhir_server.commands import database
+from fhir_server.commands.binding import addresses, listen
 from fhir_server.commands.terminal import fail, say
 from fhir_server.settings import Settings
 from fhir_server.setup.definitions import SetupError, ensure_definitions
 from fhir_server.storage.embedded import EmbeddedError, EmbeddedPostgres
 from fhir_server.supervisor import StartError, Supervisor
+from fhir_server.tls import CertificateError, certificate_of
 from resources.definitions import definitions
-
-LOOPBACK_ONLY = (
-    "Health Buddy listens on loopback only (127.0.0.1, ::1, localhost), not on {host}: there is no authorization yet, "
-    "so whoever reaches the port reads and writes everything. To use it from elsewhere, tunnel: "
-    "ssh -L 8000:127.0.0.1:8000 HOST"
-)
-OURS_S = 3.0
-"""How long the workers of a killed server may take to let go of the port."""
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on (loopback only)")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one")] = None,
     workers: Annotated[int | None, typer.Option(help="Web worker processes")] = None,
     demo: Annotated[bool, typer.Option(help="Load demo data at the first start")] = True,
@@ -42,13 +33,13 @@ def serve(
     """Start the server, with everything that it needs."""
     given = {"host": host, "port": port, "workers": workers, "demo_patients": None if demo else 0}
     settings = Settings.model_validate({name: value for name, value in given.items() if value is not None})
-    addresses = loopback(settings.host)
-    listener = listen(addresses, settings.port)
+    listener = listen(addresses(settings), settings.port)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     _interruptible()
     try:
+        certificate_of(settings)
         ensure_definitions(settings.cache_dir, say=say)
-    except SetupError as error:
+    except (SetupError, CertificateError) as error:
         raise fail(str(error)) from error
     definitions()
     with database.running(settings) as (ready_settings, server):
@@ -62,7 +53,7 @@ def _supervise(
 ) -> None:
     wants_demo = server is not None and settings.demo_patients > 0
     loader = DemoLoad(settings) if wants_demo and DemoLoad.is_due(settings) else None
-    url = base_url(settings)
+    url = settings.own_base
 
     def ready() -> None:
         if ready_fd is not None:
@@ -88,12 +79,6 @@ def _supervise(
             loader.end()
 
 
-def base_url(settings: Settings) -> str:
-    """Return the FHIR base on this machine."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}/fhir"
-
-
 def banner(url: str) -> str:
     """Return what to open and what to try."""
     return f"""
@@ -104,49 +89,6 @@ Health Buddy is running. Open {url.removesuffix("/fhir")}/ or try:
   curl '{url}/Condition?code=http://snomed.info/sct|44054006&_include=Condition:patient&_pretty=true'
 
 Ctrl-C stops it."""
-
-
-def loopback(host: str) -> list[str]:
-    """Return the loopback addresses that `host` names; exits with the reason where it names others."""
-    try:
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except socket.gaierror as error:
-        raise fail(f"{host} is no address of this machine: {error.strerror}") from error
-    if not host or not all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in found):
-        raise fail(LOOPBACK_ONLY.format(host=host or "every address"))
-    return sorted(found, key=lambda address: ":" in address)
-
-
-def listen(addresses: list[str], port: int) -> socket.socket:
-    """Return a listening socket; exits with the reason where the port is taken."""
-    address = addresses[0]
-    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    deadline = time.monotonic() + OURS_S
-    while True:
-        try:
-            listener.bind((address, port))
-            break
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
-                time.sleep(0.1)
-                continue
-            listener.close()
-            raise fail(_taken(address, port, error)) from error
-    listener.listen(2048)
-    listener.setblocking(False)
-    return listener
-
-
-def _taken(address: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} on {address} is taken by another program (a Health Buddy that still runs?). "
-            f"Stop that one, or choose another port: make run ARGS='--port {port + 1}'"
-        )
-    if error.errno == errno.EACCES:
-        return f"Port {port} needs more rights than we have: choose one above 1023 (HEALTHBUDDY_PORT)"
-    return f"Cannot listen on {address} port {port}: {error.strerror}"
 
 
 def keep_alive(server: EmbeddedPostgres) -> None:

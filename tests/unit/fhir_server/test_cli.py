@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from fhir_server import cli
-from fhir_server.commands.serve import banner, base_url, listen, loopback
+from fhir_server.commands.binding import addresses, listen
+from fhir_server.commands.serve import banner
 from fhir_server.commands.terminal import fail
 from fhir_server.settings import Settings
 from fhir_server.version import VERSION
@@ -104,14 +105,36 @@ def test_demo_data_can_be_written_to_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.9.10"])
-def test_loopback_addresses_are_served(host: str) -> None:
-    assert loopback(host)
+@pytest.mark.parametrize("authorization", ["open", "smart"])
+def test_loopback_addresses_are_served(host: str, authorization: Literal["open", "smart"]) -> None:
+    assert addresses(Settings(host=host, authorization=authorization))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", ""])
-def test_other_addresses_are_refused(host: str) -> None:
+SECURED: dict[str, Any] = {"authorization": "smart", "base_url": "https://ehr.example.org/fhir"}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({**SECURED, "authorization": "open", "proxies": ("10.0.0.0/8",)}, "Without authorization"),
+        ({"authorization": "open", "tls_certificate": "cert.pem"}, "Without authorization"),
+        (SECURED, "give a certificate"),
+        ({"authorization": "smart", "proxies": ("10.0.0.0/8",)}, "HEALTHBUDDY_BASE_URL"),
+        ({"authorization": "smart", "proxies": ("10.0.0.0/8",), "base_url": "http://x/fhir"}, "BASE_URL"),
+    ],
+)
+def test_other_addresses_are_refused_without_authorization_encryption_and_a_name(
+    host: str, given: dict[str, Any], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(typer.Exit):
-        loopback(host)
+        addresses(Settings(host=host, **given))
+    assert why in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("given", [{"proxies": ("10.0.0.0/8",)}, {"tls_certificate": "cert.pem"}])
+def test_other_addresses_are_served_with_all_of_them(given: dict[str, Any]) -> None:
+    assert addresses(Settings(host="0.0.0.0", **SECURED, **given)) == ["0.0.0.0"]
 
 
 def test_a_free_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,14 +143,14 @@ def test_a_free_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_taken_port_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("fhir_server.commands.serve.OURS_S", 0)
+    monkeypatch.setattr("fhir_server.commands.binding.OURS_S", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(typer.Exit):
         listen(["127.0.0.1"], taken.getsockname()[1])
     assert "is taken" in capsys.readouterr().err
 
 
 def test_the_banner_has_three_lines_to_try() -> None:
-    text = banner(base_url(Settings(host="::1", port=8001)))
+    text = banner(Settings(host="::1", port=8001).own_base)
     assert text.count("curl 'http://[::1]:8001/fhir/") == 3
 
 
