@@ -22,6 +22,7 @@ from fhir_server.access.reach import Patients
 from fhir_server.access.roles import Role
 from fhir_server.access.roles import table as roles
 from fhir_server.access.scopes import BadScopeError, Scope, clinical
+from fhir_server.consent import stored
 from fhir_server.storage import epochs
 from resources.definitions import definitions
 
@@ -58,10 +59,12 @@ class Policies:
         key = _rights(grant)
         kept = self._kept.get(key)
         if kept is None or kept[0] != now or (kept[1] and kept[1] <= time.time()):
-            policy, lasting = await self._compiled(conn, grant)
+            standing = await stored.standing(conn, grant)
+            policy, lasting = await self._compiled(conn, raised(grant, standing))
             if not lasting:
                 return policy
-            self._kept[key] = kept = (now, policy.consents.until, policy)
+            until = min(filter(None, (policy.consents.until, standing.until)), default=0.0)
+            self._kept[key] = kept = (now, until, policy)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -114,6 +117,14 @@ class Policies:
             shared = "".join(action for action in one.actions if action in actions)
             if shared:
                 yield Way(shared, patients, condition)
+
+
+def raised(grant: Grant, standing: stored.Standing) -> Grant:
+    """Return a grant with what its user's rights are by now: elevations on record, and whom a proxy still acts for."""
+    acting = grant.acting_for
+    if grant.user.startswith(("RelatedPerson/", "Person/")):
+        acting = tuple(one for one in acting if one in standing.acting_for)
+    return msgspec.structs.replace(grant, elevations=standing.elevations, acting_for=acting)
 
 
 def _rights(grant: Grant) -> Grant:

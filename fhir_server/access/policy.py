@@ -289,7 +289,7 @@ class Policy:
         return None if self.ways is None else tuple(sorted(found))
 
     def owned_by(self, type_name: str, row: str, writer: str, letters: str) -> str:
-        """Return the condition that a row of a type belongs to whom resources of the type `writer` may be written for."""
+        """Return the condition that a row of a type belongs to whom `writer`, another type, may be written for."""
         return within(LITERALS, type_name, row, self.writes_for(writer, letters))
 
     def confirm(self, epoch: int) -> None:

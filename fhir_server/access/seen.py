@@ -102,20 +102,28 @@ async def chosen(
     return {rid for (rid,) in await cursor.fetchall()}
 
 
-async def require_writable(conn: Conn, policy: Policy, rows: Sequence[tuple[Row, str]]) -> None:
+async def chosen_by(conn: Conn, policy: Policy, rids: Sequence[int], type_name: str, writer: str) -> set[int]:
+    """Return those rows of a type that belong to whom the grant may write resources of the type `writer` for."""
+    where = policy.owned_by(type_name, "r", writer, "cu") or "true"
+    text = f"SELECT r.rid FROM resource r WHERE r.rid = ANY(%s) AND r.version > 0 AND ({where})"
+    cursor = await conn.execute(text.encode(), (Int8s(rids),), prepare=False)
+    return {rid for (rid,) in await cursor.fetchall()}
+
+
+async def require_writable(
+    conn: Conn, policy: Policy, rows: Sequence[tuple[Row, str]], *, written: bool = False
+) -> None:
     """Raise FhirError unless each row (as it is now) may be written by a scope with its letter: c, u or d.
 
-    Shape:  a row that may not even be seen counts as one that is not there
+    Shape:  a row that may not even be seen counts as one that is not there, unless it has just been `written`
     Errors: 404 not-found, 403 forbidden
     """
-    if policy.unbounded:
-        return
     for letter in sorted({letter for _, letter in rows}):
         rids = [row.rid for row, own in rows if own == letter]
         allowed = await chosen(conn, policy, rids, letter, writes=True)
         for row, own in rows:
             if own == letter and row.rid not in allowed:
-                if letter != "c" and row.rid not in await chosen(conn, policy, [row.rid], SEEING):
+                if not written and row.rid not in await chosen(conn, policy, [row.rid], SEEING):
                     raise unknown(row.type_name, row.id)
                 raise out_of_reach(row.type_name)
 

@@ -106,7 +106,7 @@ def located(where: str) -> Iterator[None]:
         issues = [
             msgspec.structs.replace(issue, expression=issue.expression or (where,)) for issue in error.issues
         ]
-        raise FhirError(error.status, issues=issues) from None
+        raise FhirError(error.status, issues=issues, headers=error.headers) from None
 
 
 def _parsed(json: Json, index: int, base: str) -> Entry:

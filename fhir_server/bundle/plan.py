@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from fhir_server.access import current, seen
 from fhir_server.bundle.entries import Entry, located
 from fhir_server.bundle.patches import patch_request
 from fhir_server.changes.conditions import (
@@ -26,6 +27,7 @@ from fhir_server.changes.patching import patched
 from fhir_server.changes.prepare import Key, Prepared, link, own_id, prepare
 from fhir_server.conformance.policy import asks_more, judged_all
 from fhir_server.exchange import Request, Session
+from fhir_server.gate import require
 from fhir_server.search.custom import before_writing
 from fhir_server.search.match import match_ids
 from fhir_server.search.scope import require_type
@@ -102,10 +104,13 @@ class Plan(msgspec.Struct):
 async def make_plan(session: Session, request: Request, entries: list[Entry]) -> Plan:
     """Return the plan for `entries`.
 
-    Errors: 412 for conditions that match several resources, 400 for a resource that occurs twice, 404/410/412 for
-            patches and If-Match that cannot hold, 422 with every problem of every resource
+    Errors: 403 for what is not granted, 412 for conditions that match several resources, 400 for a resource that occurs
+            twice, 404/410/412 for patches and If-Match that cannot hold, 422 with every problem of every resource
     """
     plan = Plan(entries)
+    for entry in entries:
+        with located(f"{entry.where}.request"):
+            require(current.policy(), entry.route, entry.path)
     await _decide(session, plan)
     _refuse_repeated(plan.targets)
     await _read_old(session, request, plan)
@@ -201,6 +206,9 @@ async def _read_old(session: Session, request: Request, plan: Plan) -> None:
         return
     async with session.connection() as conn:
         rows = await read.olds(conn, [t.key for t in wanted])
+        for target in wanted:
+            with located(f"{target.entry.where}.request"):
+                await seen.replaceable(conn, target.type, rows.get(target.key), target.id)
     for target in wanted:
         target.old = rows.get(target.key)
         with located(f"{target.entry.where}.request"):

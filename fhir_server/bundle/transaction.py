@@ -29,6 +29,7 @@ from fhir_server.bundle.plan import (
     prepare_target,
 )
 from fhir_server.bundle.reads import carried_out
+from fhir_server.changes import guard
 from fhir_server.changes.conditions import Criteria
 from fhir_server.changes.prepare import link
 from fhir_server.changes.single import attempts
@@ -88,11 +89,13 @@ async def _execute(
         inside = Session(session.server, conn)
         await locks.hold(conn, map(str, plan.matches))
         await _lock_rows(inside, plan)
+        await guard.before(conn, [t.write for t in plan.targets if t.write is not None])
         now = await read.clock(conn)
         rows = await _write(inside, plan.removed, now)
         await _prove(inside, plan)
         rows |= await _write(inside, plan.written, now)
         rows |= await _resolve_deferred(inside, request, plan, rows)
+        await guard.after(conn, [t.write for t in plan.written if t.write is not None], rows.values())
         await _prove_unique(inside, plan)
         results = await _answer(inside, request, plan, rows, dispatch)
         await _end_epochs(conn, plan)

@@ -7,7 +7,8 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from fhir_server.access import current
+from fhir_server.access import current, seen
+from fhir_server.changes import guard
 from fhir_server.changes.conditions import ANY_VERSION, Criteria, Precondition, expect
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import Prepared, link, prepare, renewed
@@ -90,9 +91,14 @@ async def put(session: Session, prepared: Prepared, wanted: Precondition = ANY_V
 
 
 async def look(session: Session, kind: str, id_: str) -> Old | None:
-    """Return the current row of a resource, ready to be replaced."""
+    """Return the current row of a resource, ready to be replaced.
+
+    Errors: 404 not-found where a grant that does not see all of a type does not see it, whether it is there or not
+    """
     async with session.connection() as conn:
-        return await read.old(conn, kind, id_)
+        old = await read.old(conn, kind, id_)
+        await seen.replaceable(conn, kind, old, id_)
+    return old
 
 
 async def remove(session: Session, kind: str, id_: str, wanted: Precondition = ANY_VERSION) -> Row | None:
@@ -121,20 +127,34 @@ async def remove_all(session: Session, found: Sequence[Old]) -> bool:
         if any(locked[old.type, old.id].version != old.version for old in found):
             return False
         # the rows as they are now: reindexing may have renewed some of the same version
-        rows = await write.apply(conn, [write.deleted(old) for old in locked.values()])
+        gone = [write.deleted(old) for old in locked.values()]
+        await guard.before(conn, gone)
+        rows = await write.apply(conn, gone)
         current.note(rows or ())
         return rows is not None
 
 
 async def apply(session: Session, one: Write) -> Row | None:
     """Return the row as written, None where somebody was faster: another writer, or a change of search parameters."""
-    async with session.connection() as conn:
-        rows = await write.apply(conn, [one])
-        if rows is None or (session.conn is None and "search" in one.epochs):
+    if current.policy().unbounded or session.conn is not None:
+        row = await _written(session, one)
+    else:
+        async with session.store.transaction() as conn:
+            row = await _written(Session(session.server, conn), one)
+    if row is None or (session.conn is None and "search" in one.epochs):
+        async with session.connection() as conn:
             await custom.refresh(conn)
-    if rows is None:
-        return None
-    current.note(rows)
-    if session.conn is None:
+    if row is not None and session.conn is None:
         session.store.identities.remember({(one.type, one.id): one.rid})
+    return row
+
+
+async def _written(session: Session, one: Write) -> Row | None:
+    async with session.connection() as conn:
+        await guard.before(conn, [one])
+        rows = await write.apply(conn, [one])
+        if rows is None:
+            return None
+        await guard.after(conn, [one], rows)
+    current.note(rows)
     return rows[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,8 @@ from fhir_server.access import current, seen
 from fhir_server.bundle.answer import status_line
 from fhir_server.exchange import Pairs, Request, Result, Session, only
 from fhir_server.interactions.read import shown
+from fhir_server.search.cursor import Cursor, decode, encode
+from fhir_server.search.order import Place
 from fhir_server.search.params.date import span
 from fhir_server.storage import history as storage
 from fhir_server.storage import read
@@ -121,15 +122,18 @@ def _during(text: str) -> tuple[datetime, datetime]:
 
 
 def _position(text: str) -> tuple[datetime, int, int]:
-    micros, rid, version = base64.urlsafe_b64decode(text.encode()).decode().split("-")
-    if int(rid) >= 2**63 or int(version) >= 2**31:
-        raise ValueError(text)
-    return _moment(int(micros)), int(rid), int(version)
+    place = decode(text, _CURSOR).place
+    micros, version = place.values
+    return _moment(int(micros or 0)), place.rid, int(version or 0)
+
+
+_CURSOR = "_history"
+"""What cursors of histories are bound to, beside whom they were given to: the place of a version in all histories."""
 
 
 def _cursor(row: Row) -> str:
     micros = (row.updated - _EPOCH) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(f"{micros}-{row.rid}-{row.version}".encode()).decode()
+    return encode(Cursor(_CURSOR, Place((str(micros), str(row.version)), row.rid), False), _CURSOR)
 
 
 async def _listed(conn: AsyncConnection[Any], list_id: str) -> tuple[tuple[int, int | None], ...]:

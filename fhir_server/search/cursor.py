@@ -1,6 +1,7 @@
 """Paging cursors: a place in the order, signed, so that nobody but us makes them and no state is kept.
 
-A cursor belongs to one search: its signature covers the type and every other parameter.
+A cursor belongs to one search and to whom it was given: its signature covers the type, every other parameter, the
+client, the user and the patient in context. What may be seen is asked anew on every page.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fhir_server.access import current
 from fhir_server.search.context import Context
 from fhir_server.search.order import Place
 from resources.outcome import FhirError
@@ -60,7 +62,9 @@ def _foreign() -> FhirError:
 
 
 def _sign(body: bytes, search: str) -> bytes:
-    data = len(body).to_bytes(4, "big") + body + search.encode(errors="surrogatepass")
+    grant = current.policy().grant
+    whose = msgspec.json.encode([grant.client, grant.user, grant.patient])
+    data = len(body).to_bytes(4, "big") + body + whose + search.encode(errors="surrogatepass")
     return hmac.digest(Context.cursor_key, data, "sha256")[:_SIGNATURE]
 
 
