@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -85,6 +85,23 @@ def _known_types(named: dict[str, T]) -> dict[str, T]:
 
 Policy = Literal["gate", "reject", "warn", "tag"]
 """What becomes of a resource that does not conform."""
+
+
+class IdentityProvider(BaseModel):
+    """An OpenID provider that people may sign in with.
+
+    Shape:  `mfa` says that it asks for a second factor itself, so that ours is not asked for; `private` that it may be
+            at an address of a private network
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str
+    client_id: str
+    client_secret: str = Field(default="", repr=False)
+    label: str = ""
+    mfa: bool = False
+    private: bool = False
 
 
 class Settings(BaseSettings):
@@ -337,6 +354,46 @@ class Settings(BaseSettings):
         default=None,
         description="File to which each signed checkpoint of the audit trail is also appended, best on another machine."
         " Default: `audit-checkpoints.jsonl` in the data folder.",
+    )
+
+    # People
+    brand_name: str = Field(
+        default="Health Buddy",
+        min_length=1,
+        max_length=60,
+        description="Name of this service on its pages, in its messages and in authenticator apps.",
+    )
+    mfa_roles: tuple[str, ...] = Field(
+        default=("clinician", "pharmacist", "researcher", "operator", "auditor"),
+        description="Roles that must sign in with a second factor, as JSON. Everybody may.",
+    )
+    sign_up: bool = Field(
+        default=True,
+        description="Whether anybody may make an account. It sees nothing until it is bound to somebody of the record.",
+    )
+    accounts_key: str = Field(
+        default="",
+        repr=False,
+        description="Key that seals the secrets of authenticator apps: base64 of 32 bytes."
+        " Empty: `keys/accounts.key` in the data folder.",
+    )
+    smtp_url: str = Field(
+        default="",
+        repr=False,
+        description="Where messages are sent by: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`."
+        " Empty: they go to `outbox.txt` in the data folder, and to the terminal.",
+    )
+    mail_from: str = Field(default="", description="Sender of messages, such as `no-reply@ehr.example.org`.")
+    sms_url: str = Field(
+        default="",
+        repr=False,
+        description="Address that takes SMS as JSON by POST (`{\"to\": …, \"text\": …}`). Empty: as for messages.",
+    )
+    identity_providers: dict[str, IdentityProvider] = Field(
+        default={},
+        repr=False,
+        description="OpenID providers that people may sign in with, as JSON by short name:"
+        ' `{"clinic": {"issuer": "https://…", "client_id": "…", "client_secret": "…", "label": "Clinic"}}`.',
     )
 
     # Meaning
