@@ -70,12 +70,8 @@ class Compiled:
         self.groups = [
             one for one in groups if one.denied is not (not open_) or one.versions is not (not open_)
         ]
+        self.everything = open_ and not self.groups
         self._of = {pid: one for one in self.groups for pid in one.pids}
-
-    @property
-    def everything(self) -> bool:
-        """Whether nothing is held back."""
-        return self.open and not self.groups
 
     def where(self, sql: Arguments, row: str, version: bool = False) -> str:
         """Return the condition that a row (of `resource_version`) may be seen; empty where each may be."""

@@ -55,7 +55,7 @@ class Book:
         self._held: dict[int, tuple[int, Held | None]] = {}
         self._epoch = -1
 
-    async def __call__(
+    async def left_to(
         self, conn: AsyncConnection[Any], grant: Grant, _patients: tuple[int, ...] | None
     ) -> Compiled:
         """Return what all Consents leave to a grant."""

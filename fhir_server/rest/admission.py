@@ -14,10 +14,11 @@ from fhir_server.access import current
 from fhir_server.access.compiling import Policies
 from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.policy import Policy, StalePolicyError
+from fhir_server.consent.stored import Book
 from fhir_server.exchange import Result, Server, Session
 from fhir_server.gate import require
 from fhir_server.rest.call import Call
-from fhir_server.search import granular
+from fhir_server.search import consented, granular
 from resources.outcome import FhirError
 
 if TYPE_CHECKING:
@@ -32,7 +33,12 @@ PUBLIC = frozenset({"capabilities"})
 
 def policies_of(settings: Settings) -> Policies:
     """Return what compiles the policies of a server."""
-    return Policies(granular.condition, care_teams=settings.clinician_reach == "care-team")
+    consented.register()
+    return Policies(
+        granular.condition,
+        care_teams=settings.clinician_reach == "care-team",
+        consents=Book(settings.consent_default).left_to,
+    )
 
 
 def unauthorized(text: str) -> FhirError:

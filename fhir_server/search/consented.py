@@ -27,4 +27,6 @@ def hashes(system: str, code: str) -> Hashes:
     return tuple(sorted(tokens)), tuple(sorted(posts))
 
 
-Codes.hashes = staticmethod(hashes)
+def register() -> None:
+    """Tell `consent` how codes are hashed."""
+    Codes.hashes = staticmethod(hashes)
