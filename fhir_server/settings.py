@@ -357,12 +357,6 @@ class Settings(BaseSettings):
     )
 
     # People
-    brand_name: str = Field(
-        default="Health Buddy",
-        min_length=1,
-        max_length=60,
-        description="Name of this service on its pages, in its messages and in authenticator apps.",
-    )
     mfa_roles: tuple[str, ...] = Field(
         default=("clinician", "pharmacist", "researcher", "operator", "auditor"),
         description="Roles that must sign in with a second factor, as JSON. Everybody may.",
@@ -387,7 +381,7 @@ class Settings(BaseSettings):
     sms_url: str = Field(
         default="",
         repr=False,
-        description="Address that takes SMS as JSON by POST (`{\"to\": …, \"text\": …}`). Empty: as for messages.",
+        description='Address that takes SMS as JSON by POST (`{"to": …, "text": …}`). Empty: as for messages.',
     )
     identity_providers: dict[str, IdentityProvider] = Field(
         default={},
