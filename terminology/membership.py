@@ -115,7 +115,7 @@ def _selected(rule: Json, library: Library, code: str, active: bool) -> Found:
     displays: tuple[str, ...] = ()
     if "concept" in rule:
         listed = _listed(rule["concept"], code, known)
-        if listed is None:
+        if listed is None or _invalid(url, code, known, library):
             return OUT
         displays = tuple(_names(listed))
         if not active:
@@ -130,6 +130,14 @@ def _selected(rule: Json, library: Library, code: str, active: bool) -> Found:
     if "concept" not in rule and rule.get("filter"):
         return _filtered(rule, known, spelled)
     return Found(True, (), displays, url)
+
+
+def _invalid(url: str, code: str, known: CodeSystem | None, library: Library) -> bool:
+    """Return whether a listed code is certainly none of its code system."""
+    if known is not None:
+        return known.complete and known.find(code) is None
+    grammar = library.grammar(url)
+    return grammar is not None and bool(grammar(code))
 
 
 def _by_grammar(rule: Json, library: Library, code: str) -> Found:

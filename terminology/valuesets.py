@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from terminology.codesystems import CodeSystem, UnsupportedError
+from terminology.grammars import GRAMMARS
 
 Json = dict[str, Any]
 
@@ -162,12 +163,22 @@ class _Expander:
         """Return the codes of its system that a rule selects: those listed, or those that pass every filter."""
         listed = {concept["code"] for concept in rule.get("concept", ())}
         if "concept" in rule and not active:
-            return listed
+            return self._valid(rule, listed)
         system = self._complete(rule["system"], rule.get("version", ""))
         found = listed if "concept" in rule else set(system.concepts)
         for one in rule.get("filter", ()) if "concept" not in rule else ():
             found = found & system.select(one["property"], one["op"], one["value"])
         return {code for code in found if system.find(code) not in system.inactive} if active else found
+
+    def _valid(self, rule: Json, listed: set[str]) -> set[str]:
+        """Return those of the listed codes that their code system has; all where it is not completely here."""
+        grammar = GRAMMARS.get(rule["system"])
+        if grammar is not None:
+            return {code for code in listed if not grammar(code)}
+        system = self._library.codesystem(rule["system"], rule.get("version", ""))
+        if system is None or not system.complete:
+            return listed
+        return {code for code in listed if system.find(code) is not None}
 
     def _complete(self, url: str, version: str) -> CodeSystem:
         called = f"CodeSystem {url}" + (f"|{version}" if version else "")

@@ -202,10 +202,22 @@ class _Compiler:
             leaf.where.append(ACTIVE)
         if "concept" in rule:
             listed = map(_listed, reversed(rule["concept"]))
-            leaf.listed = tuple(reversed({leaf.fold(one.code): one for one in listed}.values()))
+            leaf.listed = await self._valid(
+                leaf, tuple(reversed({leaf.fold(one.code): one for one in listed}.values()))
+            )
             gaps += await self._doubtful(leaf) if active and url not in GRAMMARS else []
             return [leaf]
         return await self._whole(gaps, leaf, rule)
+
+    async def _valid(self, leaf: Leaf, listed: tuple[Listed, ...]) -> tuple[Listed, ...]:
+        """Return those of the listed codes that their code system has; all where it is not completely here."""
+        grammar = GRAMMARS.get(leaf.url)
+        if grammar is not None:
+            return tuple(one for one in listed if not grammar(one.code))
+        if leaf.system is None or not leaf.system.complete:
+            return listed
+        known = await lookup.concepts(self._conn, leaf.system, [one.code for one in listed])
+        return tuple(one for one in listed if one.code in known)
 
     async def _doubtful(self, leaf: Leaf) -> list[Gap]:
         """Return a gap where nobody here knows of a listed code whether it is active."""

@@ -241,6 +241,20 @@ async def test_a_value_set_lists_codes_in_any_case_where_case_does_not_count(ask
     assert [found[code].member for code in ("cAt", "dOg", "EMU")] == [True, True, False]
 
 
+@pytest.mark.parametrize(("content", "expected"), [("complete", ["cat"]), ("fragment", ["cat", "unicorn"])])
+async def test_a_listed_code_that_its_complete_code_system_lacks_is_not_in(
+    ask: Asker, content: str, expected: list[str]
+) -> None:
+    await ask.put(animals("listed", "cat", "dog", content=content))
+    made = {"compose": {"include": [{"system": URL, "concept": [{"code": "unicorn"}, {"code": "cat"}]}]}}
+    async with ask.store.pool.connection() as conn:
+        compiled = await sets.compiled(conn, {"resourceType": "ValueSet", **made})
+        page, total = await sets.page(conn, compiled, 0, 10)
+        found = await sets.contains(conn, compiled, ["unicorn", "cat"], URL)
+    assert (sorted(one.code for one in page), total) == (expected, len(expected))
+    assert sorted(code for code, one in found.items() if one.member) == expected
+
+
 async def test_a_supplement_adds_names_and_is_no_code_system_of_its_own(ask: Asker) -> None:
     german = {
         **animals("s", url="urn:test:german", content="supplement", supplements=URL),
@@ -268,7 +282,7 @@ UCUM = "http://unitsofmeasure.org"
             ["g", "kg"],
         ),
         ({"include": [{"system": UCUM}], "exclude": [{"system": UCUM}]}, []),
-        ({"include": [{"system": UCUM, "concept": [{"code": "g"}, {"code": "spoon"}]}]}, ["g", "spoon"]),
+        ({"include": [{"system": UCUM, "concept": [{"code": "g"}, {"code": "spoon"}]}]}, ["g"]),
         (
             {
                 "include": [{"system": UCUM, "concept": [{"code": "mg"}]}, {"system": UCUM}],
