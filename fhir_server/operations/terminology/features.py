@@ -78,9 +78,9 @@ NOTES: dict[tuple[str, str], Note] = {
     ("ConceptMap/$translate", "codeableConcept"): Note("every coding is translated"),
     ("ConceptMap/$translate", "dependency"): Note("a mapping that depends on something counts only where this says so"),
     ("ConceptMap/$translate", "reverse"): Note("wider becomes narrower, subsumes specializes"),
-    ("ConceptMap/$closure", "name"): Note("alone: the table begins anew"),
-    ("ConceptMap/$closure", "concept"): Note("at most 1,000 at once, 100,000 in a table"),
-    ("ConceptMap/$closure", "version"): Note("everything since that version again"),
+    ("$closure", "name"): Note("alone: the table begins anew"),
+    ("$closure", "concept"): Note("at most 1,000 at once, 100,000 in a table"),
+    ("$closure", "version"): Note("everything since that version again"),
 }  # fmt: skip
 
 OURS = (
@@ -98,7 +98,7 @@ def rows() -> Iterator[Row]:
     """Yield every parameter of every terminology operation."""
     listed = [one for one in definitions().operations if one.code in OPERATIONS]
     for one in sorted(listed, key=lambda one: (one.resources, OPERATIONS.index(one.code))):
-        name = f"{one.resources[0]}/${one.code}"
+        name = f"{one.resources[0]}/${one.code}" if one.type else f"${one.code}"
         for parameter in one.parameters:
             if parameter.use == "in":
                 yield Row(name, parameter.name, NOTES.get((name, parameter.name), _PLAIN))
@@ -112,8 +112,8 @@ _HEAD = """\
 
 Every parameter of R4's [terminology operations](http://hl7.org/fhir/R4/terminology-service.html). All operations are
 called by GET (values of simple types) or POST (a Parameters resource), on the type and, where R4 has it, on an
-instance, alone or in a Bundle. Written by `fhir_server/operations/terminology/features.py`; `metadata?mode=terminology`
-lists the code systems.
+instance, alone or in a Bundle; `$closure` by POST on the base. Written by
+`fhir_server/operations/terminology/features.py`; `metadata?mode=terminology` lists the code systems.
 
 ## What is not loaded
 A code system, value set or concept map that is not here gets one answer from every operation: status 404, an
@@ -134,7 +134,8 @@ not. Codes without end (units, languages, media types) are told by their grammar
 | several codings | one that is right is enough |
 | what `$validate-code` tells beyond R4 | `code`, `system` and `version`, as in R5 |
 | a map's comments | in `message` |
-| the version of a coding is not loaded, another is | a code known there is right; one that is not known is not told (404) |
+| the version of a coding is not loaded, another is | a code known there is right, `version` and `message` say which one that is; one that is not known is not told (404) |
+| a value set lists a code that its code system, which is complete here, does not have | it is not in the value set |
 | an unknown code in `$lookup`, `$subsumes`, `$closure` | 404 `not-found` |
 | `unmapped.mode` provided | equivalence `equal`; fixed: `relatedto` |
 | a code that a map lists without a target | a match `unmatched`, `result` false |

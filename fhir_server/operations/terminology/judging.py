@@ -48,8 +48,11 @@ async def judged(
     ):
         text = f"The display '{asked.display[:200]}' of '{asked.code}' is wrong: it should be '{shown}'"
         return Judged(asked, False, text, shown, version)
-    text = f"The code '{asked.code}' is inactive" if verdict.trouble == "inactive" else ""
-    return Judged(asked, True, text, shown, version)
+    texts = [f"The code '{asked.code}' is inactive"] if verdict.trouble == "inactive" else []
+    if version != asked.version and asked.version:
+        other = f"in {version}" if version else "in one without a version"
+        texts.append(f"The version {asked.system}|{asked.version} is not loaded: the code is {other}")
+    return Judged(asked, True, "; ".join(texts), shown, version)
 
 
 def _why_not(asked: Asked, verdict: Verdict, where: str) -> str:
@@ -66,6 +69,8 @@ async def _names(
     if conn is None or not asked.system or asked.system in GRAMMARS:
         return verdict.display, [], asked.version
     system = await catalog.system(conn, asked.system, asked.version)
+    if system is None and asked.version:
+        system = await catalog.system(conn, asked.system)
     hidden = asked.display and verdict.trouble in ("inactive", "abstract")
     if system is None or not (tongue or hidden):
         return verdict.display, [], system.version if system else asked.version

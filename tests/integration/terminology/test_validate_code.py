@@ -43,6 +43,15 @@ async def test_the_right_display_and_the_version_come_back(web: httpx.AsyncClien
     assert found == {"result": True, "display": "Oak tree", "code": "oak", "system": PLANTS, "version": "2"}
 
 
+@pytest.mark.parametrize("query", [f"{IN_PLANTS}&version=1", f"{IN_TREES}&systemVersion=1"])
+async def test_a_version_that_is_not_loaded_is_told_with_the_one_that_has_the_code(
+    web: httpx.AsyncClient, query: str
+) -> None:
+    found = said(await web.get(f"{query}&code=oak"))
+    assert (found["result"], found["version"]) == (True, "2")
+    assert found["message"] == f"The version {PLANTS}|1 is not loaded: the code is in 2"
+
+
 async def test_the_display_comes_in_the_language_asked_for(web: httpx.AsyncClient) -> None:
     assert said(await web.get(f"{IN_PLANTS}&code=oak&displayLanguage=fr"))["display"] == "Chêne"
 

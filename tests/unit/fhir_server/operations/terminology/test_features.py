@@ -27,7 +27,7 @@ TAKEN = {
     "ValueSet/$expand": expand.KNOWN,
     "ValueSet/$validate-code": validate_code.OF_VALUESET,
     "ConceptMap/$translate": translate.KNOWN,
-    "ConceptMap/$closure": closure.KNOWN,
+    "$closure": closure.KNOWN,
 }
 
 
