@@ -115,6 +115,8 @@ def _asked(request: Request, place: Route) -> Asked:
     if wrapped:
         given += given_in(body)
     call = Call(_known(given), NAME)
+    if call.one("resource") is not None and not wrapped:
+        raise FhirError(400, "value", f"{NAME} takes a 'resource' in the body", "resource")
     if wrapped:
         resource, prefix = _resource_in(body)
     mode = call.text("mode") or ""

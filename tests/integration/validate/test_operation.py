@@ -285,6 +285,15 @@ async def test_delete_tells_what_refers_to_the_resource(client: httpx.AsyncClien
         ("Patient/1/$validate?mode=profile&profile=http://p.test", patient()),
         ("Patient/1/$validate?mode=update", None),
         ("Patient/$validate", call(profile="http://p.test")),
+        ("Patient/$validate?resource=x", patient()),
+        ("Patient/1/$validate?resource=x", None),
+        (
+            "Patient/$validate",
+            {
+                "resourceType": "Parameters",
+                "parameter": [{"name": "resource", "resource": patient()} for _ in range(2)],
+            },
+        ),
         ("Patient/$validate", {"resourceType": "Parameters", "parameter": {"name": "resource"}}),
         (
             "Patient/$validate",
