@@ -20,7 +20,7 @@ import msgspec
 from psycopg import AsyncConnection
 
 from fhir_server.auth import accounts, opaque
-from fhir_server.auth.proxies import acting_for
+from fhir_server.consent.stored import acting_for
 from fhir_server.storage.store import Store
 
 Owes = Literal["", "challenge", "enrolment"]
@@ -77,6 +77,11 @@ class Listed(msgspec.Struct, frozen=True):
 def new_cookie(*, secure: bool) -> str:
     """Return a value that nobody has yet."""
     return (_SECURE if secure else "") + opaque.fresh()
+
+
+def is_secure(cookie: str) -> bool:
+    """Whether a cookie was made for https."""
+    return cookie.startswith(_SECURE)
 
 
 def cookie_of(cookies: Mapping[str, str]) -> str:
