@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from fhir_server.access.belongs import owners
+from fhir_server.consent.labels import labels_of
 from fhir_server.search import mentions
 from fhir_server.search.context import Context
 from fhir_server.search.descent import Take, each, walk
@@ -50,6 +51,7 @@ def index(resource: dict[str, Any]) -> IndexRows:
     known = owners(resource, _local)
     if known and known != {rows.patient}:
         rows.owners = sorted(known)
+    rows.security = labels_of(resource)
     return rows
 
 

@@ -1,0 +1,139 @@
+"""Consents at work, over HTTP: what they hide is not there, and a change holds from the next request on.
+
+Source: http://hl7.org/fhir/R4/consent.html, security-labels.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.consent.conftest import Asker
+from tests.unit.consent.make import ACT, REASON, TYPES, actor, coding, concept, consent
+
+PULSE, HIV, OLD, BOBS = "Observation/pulse", "Observation/hiv", "Observation/old", "Observation/bobs"
+EVERYTHING = {PULSE, HIV, OLD, BOBS}
+DENY_HIV = {"type": "deny", "securityLabel": [coding(ACT, "HIV")]}
+
+
+async def test_a_consent_holds_from_the_next_request_on_and_until_it_is_gone(record: Asker) -> None:
+    assert await record.found("dr", "Observation") == EVERYTHING
+    await record.put(consent(DENY_HIV, id_="c"))
+    assert await record.found("dr", "Observation") == EVERYTHING - {HIV}
+    assert (await record("dr", "GET", HIV)).status_code == 404
+    assert (await record("dr", "GET", PULSE)).status_code == 200
+    await record.put(consent(DENY_HIV, id_="c") | {"status": "inactive"})
+    assert await record.found("dr", "Observation") == EVERYTHING
+
+
+async def test_what_is_hidden_is_hidden_on_every_path(record: Asker) -> None:
+    await record.put(consent(DENY_HIV, id_="c"))
+    for url in (f"{HIV}", f"{HIV}/_history/1", f"{HIV}/_history"):
+        assert (await record("dr", "GET", url)).status_code == 404, url
+    assert (await record("dr", "PUT", HIV, {"resourceType": "Observation", "id": "hiv"})).status_code >= 400
+    assert HIV not in (await record("dr", "GET", "Patient/ann/$everything")).text
+    assert HIV not in (await record("dr", "GET", "Patient?_revinclude=Observation:subject")).text
+    assert await record.found("dr", "Patient?_has:Observation:subject:code=56888-1") == set()
+    assert HIV not in (await record("dr", "GET", "Observation/_history")).text
+    assert "56888-1" not in (await record("dr", "GET", "Observation/$lastn?subject=Patient/ann")).text
+
+
+async def test_nothing_is_kept_from_the_patient_herself(record: Asker) -> None:
+    await record.put(consent({"type": "deny"}, id_="c"))
+    assert await record.found("ann", "Observation") == {PULSE, HIV, OLD}
+    assert await record.found("dr", "Observation") == {BOBS}
+    assert (await record("dr", "GET", "Patient/ann")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("restriction", "left"),
+    [
+        ({"class": [coding(TYPES, "Observation")]}, {BOBS}),
+        ({"code": [concept("http://loinc.org", "8867-4")]}, {HIV, BOBS}),
+        ({"dataPeriod": {"start": "2020", "end": "2020"}}, EVERYTHING - {OLD}),
+        ({"actor": [actor("Practitioner/dr")]}, {BOBS}),
+        ({"actor": [actor("Practitioner/other")]}, EVERYTHING),
+        ({"data": [{"meaning": "instance", "reference": {"reference": OLD}}]}, EVERYTHING - {OLD}),
+        ({"data": [{"meaning": "dependents", "reference": {"reference": "Patient/ann"}}]}, {BOBS}),
+        ({"code": [{"text": "what I said"}]}, {BOBS}),
+        ({"purpose": [coding(REASON, "HMARKT")]}, EVERYTHING),
+    ],
+)
+async def test_each_criterion_hides_what_it_names(
+    record: Asker, restriction: dict[str, Any], left: set[str]
+) -> None:
+    await record.put(consent({"type": "deny", **restriction}, id_="c"))
+    assert await record.found("dr", "Observation") == left
+
+
+async def test_an_organization_is_who_works_there(record: Asker) -> None:
+    role = {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"reference": "Practitioner/dr"}}
+    await record.put(role | {"organization": {"reference": "Organization/o"}})
+    await record.put(consent({"type": "deny", "actor": [actor("Organization/o")]}, id_="c"))
+    assert await record.found("dr", "Observation") == {BOBS}
+    assert await record.found("other", "Observation") == EVERYTHING
+    await record.put(role | {"organization": {"reference": "Organization/o"}, "active": False})
+    assert await record.found("dr", "Observation") == EVERYTHING
+
+
+async def test_a_care_team_is_who_is_in_it(record: Asker) -> None:
+    team = {
+        "resourceType": "CareTeam",
+        "id": "t",
+        "subject": {"reference": "Patient/ann"},
+        "status": "active",
+    }
+    await record.put(team | {"participant": [{"member": {"reference": "Practitioner/dr"}}]})
+    permit = {"type": "permit", "actor": [actor("CareTeam/t")]}
+    await record.put(consent({"type": "deny", "provision": [permit]}, id_="c"))
+    assert await record.found("dr", "Observation") == EVERYTHING
+    assert await record.found("other", "Observation") == {BOBS}
+
+
+async def test_research_sees_those_who_agreed(record: Asker) -> None:
+    assert await record.found("researcher", "Observation") == set()
+    permit = {"type": "permit", "purpose": [coding(REASON, "HRESCH")], "provision": [DENY_HIV]}
+    await record.put(consent(permit, id_="c"))
+    assert await record.found("researcher", "Observation") == {PULSE, OLD}
+    assert await record.found("researcher", "Patient") == {"Patient/ann"}
+
+
+async def test_a_backend_service_that_says_no_purpose_is_held_to_every_denial(record: Asker) -> None:
+    assert await record.found("service", "Observation") == EVERYTHING
+    await record.put(consent({"type": "deny", "purpose": [coding(REASON, "HMARKT")]}, id_="c"))
+    assert await record.found("service", "Observation") == {BOBS}
+
+
+async def test_a_proxy_sees_what_she_was_permitted_and_as_long_as_she_is(record: Asker) -> None:
+    assert await record.found("proxy", "Observation") == set()
+    permit = consent(
+        {"type": "permit", "actor": [actor("RelatedPerson/mia")], "provision": [DENY_HIV]}, id_="c"
+    )
+    await record.put(permit)
+    assert await record.found("proxy", "Observation") == {PULSE, OLD}
+    await record.put(permit | {"status": "inactive"})
+    assert await record.found("proxy", "Observation") == set()
+
+
+async def test_a_proxy_whose_relation_is_over_sees_nothing(record: Asker) -> None:
+    await record.put(consent({"type": "permit", "actor": [actor("RelatedPerson/mia")]}, id_="c"))
+    assert await record.found("proxy", "Observation") == {PULSE, HIV, OLD}
+    mia = {"resourceType": "RelatedPerson", "id": "mia", "patient": {"reference": "Patient/ann"}}
+    await record.put(mia | {"active": False})
+    assert await record.found("proxy", "Observation") == set()
+
+
+async def test_a_newer_denial_of_everything_takes_a_proxy_away(record: Asker) -> None:
+    await record.put(consent({"type": "permit", "actor": [actor("RelatedPerson/mia")]}, id_="c"))
+    await record.put(consent(base="OPTOUT", id_="d", when="2026-02-01"))
+    assert await record.found("proxy", "Observation") == set()
+
+
+async def test_labels_hold_for_each_version_by_itself(record: Asker) -> None:
+    await record.put(consent(DENY_HIV, id_="c"))
+    pulse = (await record("admin", "GET", HIV)).json()
+    pulse["code"] = {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}
+    await record.put(pulse)
+    assert (await record("dr", "GET", HIV)).status_code == 200
+    assert (await record("dr", "GET", f"{HIV}/_history/1")).status_code == 404
