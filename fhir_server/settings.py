@@ -140,6 +140,10 @@ class Settings(BaseSettings):
         " `X-Forwarded-For` and `X-Forwarded-Proto` are believed; without TLS of our own, nobody else but this machine"
         " is answered.",
     )
+    metrics_for: Annotated[tuple[str, ...], AfterValidator(_networks)] = Field(
+        default=(),
+        description="Addresses and networks that may read `/metrics` beside this machine, as JSON.",
+    )
     cors_origins: Annotated[tuple[str, ...], AfterValidator(_origins)] = Field(
         default=(),
         description="Origins of web apps that may call beside those of the registered clients, as JSON:"
@@ -388,6 +392,19 @@ class Settings(BaseSettings):
         repr=False,
         description="OpenID providers that people may sign in with, as JSON by short name:"
         ' `{"clinic": {"issuer": "https://…", "client_id": "…", "client_secret": "…", "label": "Clinic"}}`.',
+    )
+
+    backup_days: int = Field(
+        default=35,
+        ge=1,
+        le=3650,
+        description="Days after which the key of a backup is destroyed, and with it what the backup holds.",
+    )
+    keys_backup_days: int = Field(
+        default=7,
+        ge=1,
+        le=365,
+        description="Days for which a backup of the key store may be restored: so long may erased people come back.",
     )
 
     # Meaning

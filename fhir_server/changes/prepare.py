@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection
 
+from fhir_server.changes import uploads
 from fhir_server.search import custom
 from fhir_server.search.extract import index
 from fhir_server.search.registry import Epoch
@@ -66,6 +67,7 @@ def prepare(resource: dict[str, Any], id_: str) -> Prepared:
     """
     resource["id"] = id_
     check(resource)
+    uploads.check(resource)
     custom.check(resource)
     return Prepared(type_number(resource["resourceType"]), id_, tail(resource), index(resource))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address, ip_network
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,7 +33,9 @@ async def ready(request: Request) -> Response:
     """Return 200 where every check passes, else 503 with the names of those that fail."""
     server: FhirServer = request.app.state.fhir
     checks = {name: await _passes(name, check, server) for name, check in CHECKS.items()}
-    told = {"database": server.database} if server.database else {}
+    told: dict[str, str] = {"authorization": server.settings.authorization}
+    if server.database:
+        told["database"] = server.database
     good = all(checks.values())
     status = {name: "ok" if passed else "failed" for name, passed in checks.items()}
     headers = _NO_STORE if good else _NO_STORE | {"Retry-After": "2"}
@@ -40,10 +43,21 @@ async def ready(request: Request) -> Response:
     return JSONResponse(body, 200 if good else 503, headers)
 
 
-async def figures() -> Response:
-    """Return the Prometheus exposition of all workers."""
+async def figures(request: Request) -> Response:
+    """Return the Prometheus exposition of all workers, to this machine and to whom `metrics_for` names."""
+    server: FhirServer = request.app.state.fhir
+    if not _may_see_figures(request.client.host if request.client else "", server.settings.metrics_for):
+        return JSONResponse({"status": "forbidden"}, 403, _NO_STORE)
     text, content_type = await asyncio.to_thread(metrics.exposition)
     return Response(text, headers={**_NO_STORE, "Content-Type": content_type})
+
+
+def _may_see_figures(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:  # no network between us
+        return True
+    return found.is_loopback or any(found in ip_network(network) for network in networks)
 
 
 async def _passes(name: str, check: Check, server: FhirServer) -> bool:

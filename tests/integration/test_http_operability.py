@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +18,33 @@ async def test_live_and_ready_say_ok(web: httpx.AsyncClient) -> None:
     ready = (await web.get(f"{ROOT}/health/ready")).json()
     assert ready["status"] == "ok"
     assert ready["checks"] == {"database": "ok", "migrations": "ok", "definitions": "ok"}
+
+
+async def test_a_server_without_authorization_says_so_loudly(web: httpx.AsyncClient) -> None:
+    assert (await web.get(f"{ROOT}/health/ready")).json()["authorization"] == "open"
+    assert 'role="alert">This server is open' in (await web.get(f"{ROOT}/")).text
+
+
+async def test_a_server_with_authorization_shows_how_tokens_are_sent(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running(database_url, authorization="smart", data_dir=tmp_path) as app, client_of(app) as web:
+        page = (await web.get(f"{ROOT}/")).text
+        assert (await web.get(f"{ROOT}/health/ready")).json()["authorization"] == "smart"
+    assert "is open" not in page
+    assert page.count("Bearer $TOKEN") == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("127.0.0.1", 200), ("10.2.3.4", 200), ("192.0.2.1", 403), ("::1", 200)]
+)
+async def test_figures_are_for_this_machine_and_whom_a_setting_names(
+    database_url: str, address: str, status: int
+) -> None:
+    async with running(database_url, metrics_for=("10.0.0.0/8",)) as app:
+        transport = httpx.ASGITransport(app=app, client=(address, 5000))
+        async with httpx.AsyncClient(transport=transport, base_url=ROOT) as web:
+            assert (await web.get("/metrics")).status_code == status
 
 
 async def test_two_servers_tell_whether_they_share_a_database(
