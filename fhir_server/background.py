@@ -17,7 +17,8 @@ from fhir_server.access.policy import UNBOUND
 from fhir_server.audit.trail import NoTrail, Trail
 from fhir_server.changes import reindex
 from fhir_server.exchange import Handler, Session
-from fhir_server.search import custom, granular
+from fhir_server.search import custom
+from fhir_server.search.granular import granular
 from fhir_server.storage.store import Store
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Background:
         self.settings = settings
         self.store = store
         self.handlers: Mapping[str, Handler] = {}
-        self.policies = Policies(granular.condition)
+        self.policies = Policies(granular(self))
         self.trail: Trail = NoTrail()
 
 

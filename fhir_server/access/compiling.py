@@ -31,7 +31,7 @@ KEPT = 1_000
 
 OPERATOR = "operator"
 
-Granular = Callable[[str, tuple[tuple[str, str], ...]], Condition | None]
+Granular = Callable[[AsyncConnection[Any], str, tuple[tuple[str, str], ...]], Awaitable[Condition | None]]
 """Takes a type and search parameters and returns what these mean, None where the type has not got them."""
 
 Asking = Callable[[AsyncConnection[Any], Grant, Patients], Awaitable[Consents]]
@@ -88,7 +88,7 @@ class Policies:
         known = await facts.gathered(conn, grant, care_teams=self._by_care_team(grant))
         ways: dict[str, list[Way]] = {}
         for name in definitions().resource_types:
-            found = [way for one in scopes for way in self._ways(one, name, grant, known)]
+            found = [way for one in scopes for way in await self._ways(conn, one, name, grant, known)]
             if found:
                 ways[name] = found
         reach = _reach(ways)
@@ -100,23 +100,22 @@ class Policies:
             _row(name).patients == "care" for name in grant.roles if name in roles()
         )
 
-    def _ways(self, one: Scope, name: str, grant: Grant, known: facts.Facts) -> Iterable[Way]:
+    async def _ways(
+        self, conn: AsyncConnection[Any], one: Scope, name: str, grant: Grant, known: facts.Facts
+    ) -> list[Way]:
         """Return the ways that a scope opens to a type."""
         if one.type not in ("*", name):
-            return
-        if one.type == "*" and name == "AuditEvent" and one.level != "system":
-            return
-        condition = self.granular(name, one.query) if one.query else None
+            return []
+        condition = await self.granular(conn, name, one.query) if one.query else None
         if one.query and condition is None:
-            return
+            return []
         if one.level == "system":
-            if not grant.user:
-                yield Way(one.actions, None, condition)
-            return
+            return [] if grant.user else [Way(one.actions, None, condition)]
+        found = []
         for patients, actions in _levels(one, name, grant, known, self.care_teams):
             shared = "".join(action for action in one.actions if action in actions)
-            if shared:
-                yield Way(shared, patients, condition)
+            found += [Way(shared, patients, condition)] if shared else []
+        return found
 
 
 def raised(grant: Grant, standing: stored.Standing) -> Grant:

@@ -18,7 +18,8 @@ from fhir_server.consent.stored import Book
 from fhir_server.exchange import Result, Server, Session
 from fhir_server.gate import require
 from fhir_server.rest.call import Call
-from fhir_server.search import consented, granular
+from fhir_server.search import consented
+from fhir_server.search.granular import granular
 from resources.outcome import FhirError
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ PUBLIC = frozenset({"capabilities"})
 """Interactions that need no token."""
 
 
-def policies_of(settings: Settings) -> Policies:
+def policies_of(server: Server) -> Policies:
     """Return what compiles the policies of a server."""
+    settings = server.settings
     consented.register()
     return Policies(
-        granular.condition,
+        granular(server),
         care_teams=settings.clinician_reach == "care-team",
         consents=Book(settings.consent_default).left_to,
     )

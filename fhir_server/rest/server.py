@@ -27,6 +27,7 @@ from fhir_server.rest.incoming import request_of, understood
 from fhir_server.rest.limits import Budget, Gate
 from fhir_server.rest.negotiate import Answer, accepted, negotiate
 from fhir_server.rest.outgoing import error_reply, reply_of
+from fhir_server.rest.rates import rates_of
 from fhir_server.routing import allowed, route
 from resources.outcome import FhirError
 
@@ -57,11 +58,12 @@ class FhirServer:
         self.access = access
         self.gate = Gate(config.in_flight, config.queue, config.queue_seconds)
         self.budget = Budget(config.body_budget)
+        self.rates = rates_of(settings)
         self.lane: HeavyLane | None = None
         self.heavy_from = settings.heavy_lane_bytes
         self.prefix = len("/fhir/")
         self.schema_known = False
-        self.policies = policies_of(settings)
+        self.policies = policies_of(self)
         self.authenticate: Authenticate | None = None
         self.database = ""
 
@@ -111,6 +113,7 @@ class FhirServer:
         call.route = route(call.method, call.path)
         handler = self._handler(call)
         call.grant = await granted(call, scope, self.settings, self.authenticate)
+        await self.rates.spend(call.grant)
         answer = call.answer = _negotiated(call)
         for name in ("if-match", "if-none-match"):
             if name in call.headers:

@@ -7,47 +7,60 @@ Source: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.h
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import cast
+from typing import Any, cast
+
+from psycopg import AsyncConnection
 
 from fhir_server.access.arguments import Arguments, Condition
-from fhir_server.search.criteria import read
-from fhir_server.search.registry import Epoch, registry
+from fhir_server.access.compiling import Granular
+from fhir_server.exchange import Server, Session
+from fhir_server.search.codes import understood as told
+from fhir_server.search.criteria import EXPRESSIONS, read
+from fhir_server.search.registry import registry
 from fhir_server.search.sql import Sql, Test
 from resources.outcome import FhirError
 
-_NOT_PLAIN = (".", ":")
-_NO_CRITERIA = frozenset({"_text", "_content", "_filter", "_list", "_query", "_sort", "_count"})
+Query = tuple[tuple[str, str], ...]
 
 
-def condition(type_name: str, query: tuple[tuple[str, str], ...]) -> Condition | None:
-    """Return the condition that a row of a type matches every parameter, None where the type has not got them."""
-    tests = _tests(type_name, query, Epoch.value)
-    if tests is None:
-        return None
+def granular(server: Server) -> Granular:
+    """Return what takes a type and a scope's search parameters and returns the condition that a row matches them.
 
+    Shape:  None where the type has not got them
+    """
+
+    async def condition(conn: AsyncConnection[Any], type_name: str, query: Query) -> Condition | None:
+        if not plain(type_name, query):
+            return None
+
+        async def tests() -> list[Test | None]:
+            return [read(registry(type_name), name, value) for name, value in query]
+
+        try:
+            found = await told(Session(server, conn), tests)
+        except FhirError as error:
+            if error.status >= 500:
+                raise
+            return None
+        return None if None in found else _all(cast("list[Test]", found))
+
+    return condition
+
+
+def _all(tests: list[Test]) -> Condition:
     def where(sql: Arguments, row: str) -> str:
         return " AND ".join(f"({test.where(cast('Sql', sql), row)})" for test in tests)
 
     return where
 
 
-@lru_cache(1024)
-def _tests(type_name: str, query: tuple[tuple[str, str], ...], _epoch: int) -> tuple[Test, ...] | None:
-    found: list[Test] = []
-    for name, value in query:
-        if name in _NO_CRITERIA or any(mark in name for mark in _NOT_PLAIN):
-            return None
-        try:
-            test = read(registry(type_name), name, value)
-        except FhirError:
-            return None
-        if test is None:
-            return None
-        found.append(test)
-    return tuple(found)
+def plain(type_name: str, query: Query) -> bool:
+    """Whether a type has all of these search parameters, and they are asked for without modifiers and chains."""
+    known = registry(type_name).params
+    found = [None if name in EXPRESSIONS else known.get(name) for name, _ in query]
+    return all(one is not None and one.place not in ("refused", "text") for one in found)
 
 
-def understood(type_names: Iterable[str], query: tuple[tuple[str, str], ...]) -> bool:
-    """Whether some of the types have all of a scope's search parameters: other scopes are refused."""
-    return any(condition(name, query) is not None for name in type_names)
+def understood(type_names: Iterable[str], query: Query) -> bool:
+    """Whether some of the types have all of a scope's search parameters: scopes with others are refused."""
+    return any(plain(name, query) for name in type_names)
