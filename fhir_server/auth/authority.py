@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from fhir_server.auth import keys, sweeping
+from fhir_server.access.scopes import Scope, clinical
+from fhir_server.auth import clients, keys, sweeping
 from fhir_server.auth.bearer import Bearer
+from fhir_server.auth.errors import OAuthError
 from fhir_server.auth.keys import SigningKeys
 from fhir_server.auth.places import Lifetimes, Places, lifetimes, places
 from fhir_server.auth.revocations import Revocations
@@ -33,6 +35,8 @@ class Authority:
 
     people: People
     trail: Trail
+    granular: Callable[[list[Scope]], str] | None = None
+    """Why the search parameters of scopes cannot be enforced, '' where they can; search knows."""
 
     def __init__(self, settings: Settings, store: Store, signing: SigningKeys, revoked: Revocations) -> None:
         self.settings = settings
@@ -42,6 +46,14 @@ class Authority:
         self.places: Places = places(settings)
         self.lifetimes: Lifetimes = lifetimes(settings)
         self.bearer = Bearer(self.places, signing, revoked)
+        self.origins: frozenset[str] = frozenset()
+
+    def enforceable(self, granted: Iterable[str]) -> None:
+        """Raise OAuthError invalid_scope where scopes have search parameters that nobody would enforce."""
+        narrowed = [one for one in clinical(granted) if one.query]
+        problem = self.granular(narrowed) if narrowed and self.granular is not None else ""
+        if problem:
+            raise OAuthError("invalid_scope", problem)
 
 
 @contextlib.asynccontextmanager
@@ -54,13 +66,11 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Authority]:
     await signing.ensure(store)
     revoked = Revocations(settings.database_url)
     await revoked.refresh()
-    tasks = [
-        asyncio.create_task(revoked.follow()),
-        asyncio.create_task(_reload(signing, store)),
-        asyncio.create_task(_sweep(store)),
-    ]
+    authority = Authority(settings, store, signing, revoked)
+    await _origins(authority)
+    tasks = [asyncio.create_task(work) for work in (revoked.follow(), _reload(authority), _sweep(store))]
     try:
-        yield Authority(settings, store, signing, revoked)
+        yield authority
     finally:
         for task in tasks:
             task.cancel()
@@ -68,13 +78,19 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Authority]:
         await revoked.close()
 
 
-async def _reload(signing: SigningKeys, store: Store) -> None:
+async def _origins(authority: Authority) -> None:
+    async with authority.store.pool.connection() as conn:
+        authority.origins = await clients.origins(conn)
+
+
+async def _reload(authority: Authority) -> None:
     while True:
         await asyncio.sleep(KEYS_EVERY_S)
         try:
-            await signing.load(store)
+            await authority.keys.load(authority.store)
+            await _origins(authority)
         except (psycopg.Error, PoolTimeout, OSError, keys.KeysError) as error:
-            _log.warning("signing keys cannot be read: %s", error)
+            _log.warning("signing keys or origins cannot be read: %s", error)
 
 
 async def _sweep(store: Store) -> None:

@@ -39,7 +39,8 @@ _NONCE = 12
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('auth_signing_key'))"
 _INSERT = """INSERT INTO auth_signing_key (kid, public, private, signs)
 VALUES (%s, %s, %s, now() + make_interval(secs => %s))"""
-_OPEN = "SELECT kid, public, private, signs <= now(), signs, ends FROM auth_signing_key WHERE ends IS NULL OR ends > now() ORDER BY signs"  # noqa: E501
+_OPEN = """SELECT kid, public, private, signs <= now() FROM auth_signing_key
+WHERE ends IS NULL OR ends > now() ORDER BY signs"""
 
 
 class KeysError(Exception):
@@ -69,7 +70,7 @@ class SigningKeys:
             rows = await (await conn.execute(_OPEN)).fetchall()
         public: dict[str, RSAKey] = {}
         signing: tuple[str, bytes] | None = None
-        for kid, jwk, private, signs, *_ in rows:
+        for kid, jwk, private, signs in rows:
             public[kid] = self._public.get(kid) or RSAKey.import_key(jwk)
             if signs:
                 signing = (kid, bytes(private))
@@ -106,7 +107,7 @@ class SigningKeys:
             opened = self._seal.decrypt(private[:_NONCE], private[_NONCE:], kid.encode())
         except InvalidTag:
             raise KeysError(
-                "The signing keys in the database were sealed with another file than signing.key of this data folder: "
+                "The signing keys in the database were sealed with another file than keys/token-signing: "
                 "bring that file back, or exchange the keys with `healthbuddy key rotate --now`"
             ) from None
         return RSAKey.import_key(json.loads(opened))
@@ -129,7 +130,7 @@ class SigningKeys:
 
 def sealing_key(data_dir: Path) -> bytes:
     """Return the key that seals signing keys, made with its file at first use; raises SecretFileError."""
-    return secret_file(data_dir / "signing.key", lambda: os.urandom(32))
+    return secret_file(data_dir / "keys" / "token-signing", lambda: os.urandom(32))
 
 
 async def rotate(store: Store, keys: SigningKeys, *, at_once: bool = False) -> str:
