@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from fhir_server.search import plan
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.frequency import FREQUENCIES
+from fhir_server.search.led import led
 from fhir_server.search.order import Key, Place, beyond, keys, order_by
 from fhir_server.search.params import text
 from fhir_server.search.query import Query
@@ -31,7 +32,8 @@ async def rows(
     sql = Sql()
     dated = (not sort or by_main) and (cursor is None or cursor.order in ("sort", "d0"))
     main = BY_DATE if not sort or by_main else BY_UPDATE if _by_update(query) else ""
-    tests = await weighed(conn, query.tests, query.count + 1, main, natural=not sort)
+    own = await led(conn, query.types, query.tests)
+    tests = await weighed(conn, own, query.count + 1, main, natural=not sort)
     if _by_update(query) and len(sort) == 1:
         found = await _latest(conn, query, tests, cursor)
         if len(found) > query.count:
@@ -110,7 +112,8 @@ async def _by_ascending_date(
 ) -> list[tuple[Row, Place]]:
     """Return the next rows by ascending main date; those without one, which the index has first, come last."""
     place, backward = (cursor.place, cursor.backward) if cursor else (None, False)
-    tests = await weighed(conn, query.tests, query.count + 1, BY_DATE)
+    own = await led(conn, query.types, query.tests)
+    tests = await weighed(conn, own, query.count + 1, BY_DATE)
     parts = [_undated, _dated] if backward else [_dated, _undated]
     if place is not None and (place.values == _NO_DATE) != (parts[0] is _undated):
         parts = parts[1:]

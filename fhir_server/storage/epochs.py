@@ -20,9 +20,9 @@ SEVERAL = 0
 """The source of a parameter that is made of several SearchParameters: every write of one may change it."""
 
 _ENDED_BY = {
-    "SearchParameter": ("search",),
+    "SearchParameter": ("search", "policy"),
     "ValueSet": ("terminology",),
-    "CodeSystem": ("terminology",),
+    "CodeSystem": ("terminology", "policy"),
     "ConceptMap": ("terminology",),
     "StructureDefinition": ("conformance",),
     "Questionnaire": ("conformance",),
