@@ -26,6 +26,10 @@ COMMANDS = {
     "ig": "ig",
     "terminology": "terminology",
     "key": "key",
+    "backup": "backup",
+    "restore": "backup",
+    "erase": "erase",
+    "retention": "retention",
     "audit": "audit",
     "version": "small",
 }

@@ -407,6 +407,12 @@ class Settings(BaseSettings):
         description="Days for which a backup of the key store may be restored: so long may erased people come back.",
     )
 
+    retention_rules: Path | None = Field(
+        default=None,
+        description="File with the rules of `healthbuddy retention run`, in the form of"
+        " `fhir_server/storage/retention.json`, which is the default.",
+    )
+
     # Meaning
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         default="UTC",

@@ -47,6 +47,13 @@ CREATE TABLE IF NOT EXISTS subject_key (
     destroyed TIMESTAMPTZ,
     PRIMARY KEY (kind, subject, generation)
 );
+CREATE TABLE IF NOT EXISTS backup_key (
+    id TEXT PRIMARY KEY,
+    under INTEGER NOT NULL,
+    wrapped BYTEA NOT NULL,
+    made TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    expires TIMESTAMPTZ NOT NULL
+);
 CREATE INDEX IF NOT EXISTS subject_key_subject ON subject_key (subject);
 CREATE INDEX IF NOT EXISTS subject_key_under ON subject_key (kind, under) WHERE wrapped IS NOT NULL;
 INSERT INTO state (epoch) VALUES (1) ON CONFLICT DO NOTHING;
@@ -297,6 +304,47 @@ class KeyStore:
         async with self.connection() as conn:
             await conn.execute("VACUUM subject_key")
         return gone
+
+    async def keep_backup(self, id_: str, under: int, wrapped: bytes, days: int) -> None:
+        """Keep the key of a backup for so many days."""
+        async with self.connection() as conn:
+            await conn.execute(
+                "INSERT INTO backup_key (id, under, wrapped, expires)"
+                " VALUES (%s, %s, %s, clock_timestamp() + make_interval(days => %s))",
+                (id_, under, wrapped, days),
+            )
+
+    async def backup(self, id_: str) -> tuple[int, bytes] | None:
+        """Return the key of a backup with the number of the class key it is under; None where it is gone."""
+        async with self.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT under, wrapped FROM backup_key WHERE id = %s AND expires > clock_timestamp()", (id_,)
+            )
+            row = await cursor.fetchone()
+        return (row[0], bytes(row[1])) if row else None
+
+    async def expire(self) -> int:
+        """Destroy the keys of backups that have expired; return how many."""
+        async with self.connection() as conn:
+            cursor = await conn.execute("DELETE FROM backup_key WHERE expires <= clock_timestamp()")
+            if cursor.rowcount:
+                await conn.execute("VACUUM backup_key")
+            return cursor.rowcount
+
+    async def greatest(self) -> int:
+        """Return the greatest subject that has or had a key."""
+        async with self.connection() as conn:
+            row = await (await conn.execute("SELECT COALESCE(max(subject), 0) FROM subject_key")).fetchone()
+        return int(row[0]) if row else 0
+
+    async def wrapped(self, subject: int) -> int:
+        """Return how many keys of a subject are there."""
+        async with self.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT count(*) FROM subject_key WHERE subject = %s AND wrapped IS NOT NULL", (subject,)
+            )
+            row = await cursor.fetchone()
+        return int(row[0]) if row else 0
 
     async def destroyed(self) -> set[int]:
         """Return the subjects that have no key any more."""

@@ -7,7 +7,7 @@ before encryption was switched on. The older keys go at the end, once a whole pa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -89,7 +89,7 @@ async def begin(conn: AsyncConnection[Any]) -> KeyJob:
     return found
 
 
-async def run(store: Store) -> AsyncIterator[KeyJob]:
+async def run(store: Store) -> AsyncGenerator[KeyJob, None]:
     """Do the whole job from where it stands; yields it after every batch."""
     sealer = store.sealer
     assert sealer is not None
