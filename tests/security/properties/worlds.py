@@ -108,7 +108,7 @@ def _consents(random: Random, people: list[str], doctor: str, kin: str) -> list[
     found = [
         _consent(one, {"type": "permit", "actor": [_actor(kin)]}) for one in people if random.random() < 0.7
     ]
-    denying = [one for one in people if random.random() < 0.5]
+    denying = [one for one in people if random.random() < 0.8]
     found += [_consent(one, {"type": "permit", "provision": [random.choice(denials)]}) for one in denying]
     return found
 
@@ -167,7 +167,7 @@ def _request(who: str, drug: str, doctor: str) -> Json:
 def asker(random: Random, resources: dict[str, Json], tag: str) -> Asker:
     """Return somebody with random scopes: an app of a patient, a clinician, a pharmacist, a parent, a backend."""
     people = sorted(key for key in resources if key.startswith("Patient/"))
-    kind = random.choice(["patient", "patient", "clinician", "pharmacist", "caregiver", "own", "system"])
+    kind = random.choice(["patient", "own", "clinician", "clinician", "pharmacist", "caregiver", "system"])
     me = random.choice(people)
     if kind == "system":
         return Asker(_scopes(random, "system"))
@@ -183,7 +183,7 @@ def asker(random: Random, resources: dict[str, Json], tag: str) -> Asker:
 
 
 def _scopes(random: Random, level: str) -> tuple[str, ...]:
-    if random.random() < 0.25:
+    if random.random() < 0.4:
         return (f"{level}/*.rs",)
     found = []
     for kind in random.sample(TYPES, random.randint(2, 9)):
