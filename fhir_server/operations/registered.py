@@ -2,9 +2,11 @@
 
 from fhir_server.operations import (
     access_log,
+    break_glass,
     diff,
     docref,
     document,
+    elevate,
     erase,
     everything,
     fhirpath,
@@ -19,9 +21,11 @@ from fhir_server.operations import (
 
 __all__ = [
     "access_log",
+    "break_glass",
     "diff",
     "docref",
     "document",
+    "elevate",
     "erase",
     "everything",
     "fhirpath",

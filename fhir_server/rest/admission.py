@@ -76,7 +76,7 @@ async def answered(server: Server, call: Call, answer: Callable[[], Awaitable[Re
     """
     if call.route.interaction == "read" or call.grant.unbounded:
         known = server.policies.remembered(call.grant)
-        if known is not None:
+        if known is not None and _allows(known, call, path):
             try:
                 return await _under(known, call, answer, path)
             except StalePolicyError:
@@ -84,6 +84,15 @@ async def answered(server: Server, call: Call, answer: Callable[[], Awaitable[Re
     async with Session(server).connection() as conn:
         policy = await server.policies.of(conn, call.grant)
     return await _under(policy, call, answer, path)
+
+
+def _allows(policy: Policy, call: Call, path: str) -> bool:
+    """Whether a policy that may not be in force any more grants what is asked for: a refusal is for one that is."""
+    try:
+        require(policy, call.route, path)
+    except FhirError:
+        return False
+    return True
 
 
 async def _under(policy: Policy, call: Call, answer: Callable[[], Awaitable[Result]], path: str) -> Result:
