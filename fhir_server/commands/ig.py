@@ -20,6 +20,7 @@ from rich.table import Column, Table
 
 from fhir_server.commands.lent import lent_server
 from fhir_server.commands.terminal import err, fail, out, say
+from fhir_server.commands.tokens import Target
 from fhir_server.packages import compare as checking
 from fhir_server.packages import install as installing
 from fhir_server.packages.client import Client, HttpCarrier
@@ -60,7 +61,7 @@ def install(
     """Install packages and what they depend on; to be repeated at any time."""
     settings = Settings()
     refused = 0
-    with _told(), lent_server(settings, base) as url, _client(url) as client:
+    with _told(), lent_server(settings, base) as server, _client(server) as client:
         find = _find(settings, folder)
         there = installing.installed(client)
         for text in packages:
@@ -79,7 +80,7 @@ def install(
 def listed(base: Base = None) -> None:
     """List the installed packages."""
     settings = Settings()
-    with _told(), lent_server(settings, base) as url, _client(url) as client:
+    with _told(), lent_server(settings, base) as server, _client(server) as client:
         table = Table(Column("package", no_wrap=True), "title", Column("canonical", no_wrap=True))
         for label, guides in sorted(installing.installed(client).items()):
             first = guides[0]
@@ -93,7 +94,7 @@ def remove(
 ) -> None:
     """Remove a package; what another one brought too, or somebody has changed, is kept and told."""
     settings = Settings()
-    with _told(), lent_server(settings, base) as url, _client(url) as client:
+    with _told(), lent_server(settings, base) as server, _client(server) as client:
         if package not in installing.installed(client):
             raise fail(f"{package} is not installed; `healthbuddy ig list` shows what is")
         with _bar(f"Removing {package}", None) as advance:
@@ -113,7 +114,7 @@ def check(
 ) -> None:
     """Show what the server lacks for a guide's CapabilityStatements; 1 is returned where it is a SHALL."""
     settings = Settings()
-    with _told(), lent_server(settings, base) as url, _client(url) as client:
+    with _told(), lent_server(settings, base) as server, _client(server) as client:
         found = list(checking.compared(client, guide))
     if not found:
         raise fail(f"Nothing here has a CapabilityStatement for servers under the name {guide}")
@@ -137,8 +138,8 @@ def _told() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _client(base: str) -> Iterator[Client]:
-    carrier = HttpCarrier(base)
+def _client(server: Target) -> Iterator[Client]:
+    carrier = HttpCarrier(server.base, server.auth)
     try:
         yield Client(carrier)
     finally:

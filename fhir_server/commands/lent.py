@@ -12,15 +12,16 @@ from collections.abc import Iterator
 import httpx
 
 from fhir_server.commands.terminal import fail, say
+from fhir_server.commands.tokens import Target, target
 from fhir_server.settings import Settings
 
 
 @contextlib.contextmanager
-def lent_server(settings: Settings, base: str | None) -> Iterator[str]:
-    """Lend the base of a server that answers: `base`, the local one, or one started for as long as this lasts."""
+def lent_server(settings: Settings, base: str | None) -> Iterator[Target]:
+    """Lend a server that answers, and how to get in: at `base`, the local one, or one started while this lasts."""
     url = base or settings.own_base
     if _answers(url):
-        yield url
+        yield target(settings, url)
         return
     if base is not None:
         raise fail(f"No FHIR server answers at {base}")
@@ -42,7 +43,7 @@ def lent_server(settings: Settings, base: str | None) -> Iterator[str]:
             started = ready.readline().strip()
         if not started:
             raise fail("The server could not be started; its messages are above")
-        yield started
+        yield target(settings, started)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()

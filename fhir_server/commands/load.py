@@ -22,6 +22,7 @@ from rich.text import Text
 
 from fhir_server.commands.lent import lent_server
 from fhir_server.commands.terminal import err, fail, say
+from fhir_server.commands.tokens import Target
 from fhir_server.demo import generate
 from fhir_server.loader.files import discover
 from fhir_server.loader.pieces import Piece, Refusal, pieces
@@ -55,10 +56,10 @@ def load(
             "There is no .json, .ndjson or .xml file (nor .gz of one) in " + ", ".join(map(str, paths))
         )
     total = sum(path.stat().st_size for stage in stages for path in stage)
-    with lent_server(settings, base) as url:
+    with lent_server(settings, base) as server:
         name = _state(settings, base, (str(path.resolve()) for path in paths))
         chosen = report or name.with_suffix(".refused.ndjson")
-        _load(url, [pieces(stage) for stage in stages], total, State(name, anew=anew), parallel, chosen)
+        _load(server, [pieces(stage) for stage in stages], total, State(name, anew=anew), parallel, chosen)
 
 
 def demo(
@@ -79,7 +80,7 @@ def demo(
         say(f"{patients} patients written to {out}")
         return
     settings = Settings()
-    with lent_server(settings, base) as url:
+    with lent_server(settings, base) as server:
         name = _state(settings, base, ("demo", str(patients), str(seed)))
         stream = (
             Piece(dump_json(bundle), (f"demo bundle {number}",), len(bundle["entry"]), 1)
@@ -87,7 +88,7 @@ def demo(
         )
         world = [piece for _, piece in zip(range(1), stream, strict=False)]
         _load(
-            url,
+            server,
             [world, stream],
             patients + 1,
             State(name, anew=True),
@@ -104,7 +105,7 @@ def _state(settings: Settings, base: str | None, what: Iterable[str]) -> Path:
 
 
 def _load(
-    url: str,
+    server: Target,
     stages: Iterable[Iterable[Piece | Refusal]],
     total: int,
     state: State,
@@ -115,7 +116,7 @@ def _load(
         say(
             f"Going on with an interrupted load: {len(state)} pieces are done already (--anew loads them again)."
         )
-    sender = Sender(url, connections=parallel)
+    sender = Sender(server.base, connections=parallel, auth=server.auth)
     report.unlink(missing_ok=True)
     finished = False
     try:

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from fhir_server.commands.terminal import err, fail, say
+from fhir_server.commands.tokens import target
 from fhir_server.settings import Settings
 
 POLL_S = 0.5
@@ -27,16 +28,17 @@ def reindex(
 ) -> None:
     """Index stored resources anew; Ctrl-C stops watching, not the job."""
     settings = Settings()
-    url = base or settings.own_base
     asked = {"type": types or [], "rewrite": ["true"] if rewrite else []}
     try:
-        with httpx.Client(timeout=TIMEOUT_S, headers={"Accept": "application/fhir+json"}) as client:
-            answer = _checked(client.post(f"{url.rstrip('/')}/$reindex", params=asked))
+        server = target(settings, base or settings.own_base)
+        headers = {"Accept": "application/fhir+json"}
+        with httpx.Client(timeout=TIMEOUT_S, headers=headers, auth=server.auth) as client:
+            answer = _checked(client.post(f"{server.base}/$reindex", params=asked))
             job = answer.headers["content-location"]
             say(f"The job is {job}")
             done = _watch(client, job)
     except httpx.HTTPError as error:
-        raise fail(f"No FHIR server answers at {url}: {error}") from error
+        raise fail(f"The server does not answer: {error}") from error
     except KeyboardInterrupt:
         say("The job goes on without being watched.")
         return

@@ -21,9 +21,9 @@ MOST_ENTRIES = 100
 class Keeper:
     """Sends resources in batches; `kept` counts those stored, `refused` tells the others."""
 
-    def __init__(self, base: str, client: httpx.Client | None = None) -> None:
+    def __init__(self, base: str, auth: httpx.Auth | None = None, client: httpx.Client | None = None) -> None:
         self._base = base.rstrip("/")
-        self._client = client or httpx.Client(timeout=TIMEOUT)
+        self._client = client or httpx.Client(timeout=TIMEOUT, auth=auth)
         self._entries: list[Json] = []
         self._bytes = 0
         self.kept = 0

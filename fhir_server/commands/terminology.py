@@ -27,6 +27,7 @@ from fhir_server.commands import database
 from fhir_server.commands.lent import answered_by, lent_server
 from fhir_server.commands.stored import Keeper
 from fhir_server.commands.terminal import err, fail, out, say
+from fhir_server.commands.tokens import Target
 from fhir_server.concepts import jobs
 from fhir_server.concepts.jobs import BusyError, Loaded
 from fhir_server.concepts.model import Conn
@@ -91,21 +92,21 @@ def _work(
 
 
 @contextlib.contextmanager
-def _server(settings: Settings, base: str | None) -> Iterator[str]:
-    """Lend the base of a server on the database of `settings`: where concepts go."""
+def _server(settings: Settings, base: str | None) -> Iterator[Target]:
+    """Lend a server on the database of `settings`: where concepts go."""
     database.migrate(settings)
-    with lent_server(settings, base) as url:
-        if answered_by(url) != _run(settings, identity):
+    with lent_server(settings, base) as server:
+        if answered_by(server.base) != _run(settings, identity):
             raise fail(
-                f"The server at {url} does not use the database of these settings, into which the concepts would go:"
-                " run this with that server's settings (HEALTHBUDDY_DATABASE_URL or HEALTHBUDDY_DATA_DIR)"
+                f"The server at {server.base} does not use the database of these settings, into which the concepts"
+                " would go: run this with that server's settings (HEALTHBUDDY_DATABASE_URL or HEALTHBUDDY_DATA_DIR)"
             )
-        yield url
+        yield server
 
 
-def _store(server: str, release: Release, loaded: Loaded) -> None:
+def _store(server: Target, release: Release, loaded: Loaded) -> None:
     """Store the CodeSystem, and the value sets and concept maps that came with it."""
-    with Keeper(server) as keeper:
+    with Keeper(server.base, server.auth) as keeper:
         keeper.keep(stub(release.header, loaded.concepts))
         for resource in release.resources():
             keeper.keep(resource)
@@ -166,7 +167,7 @@ def remove(
         gone = _run(running, lambda conn: jobs.remove(conn, url, version))
         if not gone:
             raise fail(f"No code system {url}{'|' + version if version else ''} was loaded from files")
-        with Keeper(server) as keeper:
+        with Keeper(server.base, server.auth) as keeper:
             for one in gone:
                 keeper.drop("CodeSystem", url, one)
     say(f"Removed {url}: {', '.join(gone)}")

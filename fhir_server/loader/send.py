@@ -35,10 +35,15 @@ class Sender:
     """One connection pool to the FHIR base `base`; used by several threads."""
 
     def __init__(
-        self, base: str, *, connections: int = 8, sleep: Callable[[float], None] = time.sleep
+        self,
+        base: str,
+        *,
+        connections: int = 8,
+        auth: httpx.Auth | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._client = httpx.Client(timeout=TIMEOUT, limits=limits, headers=HEADERS)
+        self._client = httpx.Client(timeout=TIMEOUT, limits=limits, headers=HEADERS, auth=auth)
         self._base = base.rstrip("/")
         self._sleep = sleep
 

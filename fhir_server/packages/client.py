@@ -38,9 +38,10 @@ class Carrier(Protocol):
 class HttpCarrier:
     """Speaks to a server over HTTP."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, auth: httpx.Auth | None = None) -> None:
         self._base = base.rstrip("/")
-        self._client = httpx.Client(timeout=TIMEOUT, headers={"Accept": JSON, "Content-Type": JSON})
+        headers = {"Accept": JSON, "Content-Type": JSON}
+        self._client = httpx.Client(timeout=TIMEOUT, headers=headers, auth=auth)
 
     def __call__(self, method: str, path: str, body: Json | None = None) -> Json:
         """Return the resource that the server answers with.
