@@ -28,7 +28,7 @@ def provider(settings: Settings) -> KeyProvider:
         boto3 = import_module("boto3")
     except ImportError:
         raise KeyTroubleError(
-            "key_provider 'aws-kms' needs the extra: pip install 'healthbuddy[aws]'"
+            "key_provider 'aws-kms' needs the package boto3"
         ) from None
     return AwsKms(settings.key_name, boto3.client("kms"))
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from fhir_server.crypto import envelope
-from fhir_server.crypto.classes import DataClass
+from fhir_server.crypto.classes import BY_PATIENT, DataClass
 from fhir_server.crypto.envelope import KeyId
 from fhir_server.crypto.keystore import ClassKey
 from fhir_server.crypto.providers import LocalFile
@@ -54,7 +54,7 @@ async def class_keys(ring: Ring) -> AsyncIterator[Step]:
     numbers: dict[int, set[int]] = {}
     for key in await ring.store.classes():
         numbers.setdefault(key.kind, set()).add(key.number)
-    kinds = [kind for kind in sorted(numbers) if kind != DataClass.BACKUP]
+    kinds = [kind for kind in sorted(numbers) if kind in (*BY_PATIENT, DataClass.AUDIT)]
     for kind in kinds:
         if len(numbers[kind]) == 1:
             await ring.new_class(kind, max(numbers[kind]) + 1)
@@ -69,7 +69,7 @@ async def class_keys(ring: Ring) -> AsyncIterator[Step]:
             yield Step(done, max(total, done))
         newest, _ = await ring.last_class(kind)
         for number in numbers[kind]:
-            if number < newest and kind != DataClass.INDEX:
+            if number < newest:
                 await ring.store.drop_class(kind, number)
 
 

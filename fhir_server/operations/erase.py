@@ -95,6 +95,8 @@ async def carried_out(store: Store, id_: str, by_whom: str, reason: str) -> Eras
             await _others_ended(store)
         async with store.transaction() as conn:
             counts, rids = await erasing.rows(conn, subject)
+            if accounts := await erasing.account(conn, f"Patient/{id_}"):
+                counts["account"] = accounts
             removed = {name: removed.get(name, 0) + counts.get(name, 0) for name in {*removed, *counts}}
             await conn.execute(
                 "UPDATE erasure SET removed = removed || %s, rids = rids || %s::bigint[] WHERE id = %s",

@@ -140,6 +140,17 @@ async def _forget(conn: Conn, table: str, subject: int, found: Sequence[Any]) ->
                 )
 
 
+_ACCOUNT = "SELECT id FROM account WHERE fhir_user = %s AND fhir_user <> ''"
+_OF_ACCOUNT = ("account_session", "account_factor", "account_ticket", "account_identity")
+
+
+async def account(conn: Conn, name: str) -> int:
+    """Remove the account of an erased person, with its sessions and factors; return how many there were."""
+    for table in _OF_ACCOUNT:
+        await conn.execute(f"DELETE FROM {table} WHERE account IN ({_ACCOUNT})", (name,))
+    return (await conn.execute("DELETE FROM account WHERE fhir_user = %s", (name,))).rowcount
+
+
 async def left(conn: Conn, subject: int, rids: Sequence[int]) -> dict[str, int]:
     """Return how many rows of each table still name an erased patient or their rows; empty where none does."""
     await conn.execute("SET LOCAL statement_timeout = 0")

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from struct import Struct
 from typing import TYPE_CHECKING, Any
+
+from psycopg import AsyncConnection
 
 from fhir_server.crypto import envelope
 from fhir_server.crypto.classes import DataClass, class_of
@@ -96,6 +99,46 @@ class Sealer:
     async def close(self) -> None:
         """Let go of the key store."""
         await self.ring.store.close()
+
+
+_SEALED = b"sealed secret 1:"
+_NUMBER = Struct(">I")
+
+
+async def secrets(conn: AsyncConnection[Any], sealer: Sealer | None) -> dict[str, bytes]:
+    """Return the secrets that hashes and cursors are keyed with; a server that seals content seals them too.
+
+    Who has a copy of the database alone can then not try out which code or identifier a hash stands for.
+
+    Errors: KeyTroubleError
+    """
+    rows = await (await conn.execute("SELECT name, value FROM secret")).fetchall()
+    found = {}
+    for name, stored in rows:
+        value = bytes(stored)
+        if value.startswith(_SEALED):
+            if sealer is None:
+                raise KeyTroubleError("The secrets of this database are sealed, and no keys were given")
+            found[name] = await _secret(sealer.ring, name, value.removeprefix(_SEALED))
+        else:
+            found[name] = value
+            if sealer is not None and sealer.ring.sealing:
+                number, under = await sealer.ring.last_class(DataClass.INDEX)
+                fresh = _SEALED + _NUMBER.pack(number) + envelope.wrap(value, under, _secret_name(name))
+                await conn.execute(
+                    "UPDATE secret SET value = %s WHERE name = %s AND value = %s", (fresh, name, stored)
+                )
+    return found
+
+
+async def _secret(ring: Ring, name: str, wrapped: bytes) -> bytes:
+    (number,) = _NUMBER.unpack_from(wrapped)
+    under = await ring.class_key(DataClass.INDEX, number)
+    return envelope.unwrap(wrapped[_NUMBER.size :], under, _secret_name(name))
+
+
+def _secret_name(name: str) -> bytes:
+    return f"secret/{name}".encode()
 
 
 def needs(result: Any, rows: Sequence[Any]) -> bool:

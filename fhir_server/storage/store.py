@@ -14,7 +14,7 @@ from fhir_server.storage import binary
 from fhir_server.storage.connection import Connection, enlarge
 from fhir_server.storage.dictionaries import codings, labels
 from fhir_server.storage.identities import Identities
-from fhir_server.storage.sealing import Sealer
+from fhir_server.storage.sealing import Sealer, secrets
 
 PREPARE_AFTER = 2
 PREPARED_MAX = 500
@@ -88,8 +88,8 @@ class Store:
         )
         await pool.open(wait=True, timeout=max(timeout_s, 10.0))
         async with pool.connection() as conn:
-            rows = await (await conn.execute("SELECT name, value FROM secret")).fetchall()
-        return cls(pool, {name: bytes(value) for name, value in rows}, sealer)
+            keys = await secrets(conn, sealer)
+        return cls(pool, keys, sealer)
 
     def forget(self) -> None:
         """Look up anew what somebody's erasure may have removed."""

@@ -69,6 +69,17 @@ async def test_nothing_readable_is_stored_and_everything_comes_back(
     ] == ["2", "1"]
 
 
+async def test_the_secrets_of_hashes_are_sealed_too(
+    web: httpx.AsyncClient, database_url: str, sealed: Sealed
+) -> None:
+    await put(web, patient(id="s", identifier=[{"system": "http://e.org", "value": "sealed-1"}]))
+    with psycopg.connect(database_url) as conn:
+        values = [bytes(value) for (value,) in conn.execute("SELECT value FROM secret").fetchall()]
+    assert values and all(value.startswith(b"sealed secret 1:") for value in values)
+    async with client(database_url, **{**sealed, "encryption": "off"}) as other:
+        assert (await other.get("Patient?identifier=http://e.org|sealed-1")).json()["total"] == 1
+
+
 async def test_definitions_stay_readable_for_the_database(web: httpx.AsyncClient, database_url: str) -> None:
     await put(web, {"resourceType": "ValueSet", "id": "v", "status": "draft", "url": "http://example.org/v"})
     (tail,) = [bytes(t) for kind, _, t in stored(database_url) if kind == type_number("ValueSet")]
