@@ -117,9 +117,12 @@ class Policy:
         self._compiled: dict[int, frozenset[int] | Literal[True] | None] = {}
 
     def fresh(self, grant: Grant | None = None, epoch: int = 0) -> Policy:
-        """Return the same policy for another request: of a token of the same rights."""
+        """Return the same policy for another request: of a token of the same rights, with what these were raised to."""
         other = Policy.__new__(Policy)
-        other.grant = grant or self.grant
+        other.grant = self.grant
+        if grant is not None:
+            raised = {"elevations": self.grant.elevations, "acting_for": self.grant.acting_for}
+            other.grant = msgspec.structs.replace(grant, **raised)
         other.ways, other.consents, other.administers = self.ways, self.consents, self.administers
         other._compiled = self._compiled
         other.epoch = epoch

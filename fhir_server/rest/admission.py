@@ -97,6 +97,7 @@ def _allows(policy: Policy, call: Call, path: str) -> bool:
 
 async def _under(policy: Policy, call: Call, answer: Callable[[], Awaitable[Result]], path: str) -> Result:
     call.policy = policy
+    call.grant = policy.grant
     require(policy, call.route, path)
     with current.entered(policy):
         return await answer()
