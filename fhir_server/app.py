@@ -16,18 +16,21 @@ from fhir_server import background, keys
 from fhir_server.audit.checkpoint import key_of, new_key
 from fhir_server.audit.signer import signing
 from fhir_server.audit.trail import ChainedTrail
+from fhir_server.auth import authority, sessions
 from fhir_server.changes.ids import new_id
 from fhir_server.concepts import searching
 from fhir_server.crypto.files import secret_file
 from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.operations import lookup
+from fhir_server.pages import discovered, oauth, people
 from fhir_server.rest.config import RestConfig
 from fhir_server.rest.cors import Cors
 from fhir_server.rest.door import Door
 from fhir_server.rest.health import figures, live, ready
 from fhir_server.rest.page import elsewhere, home
 from fhir_server.rest.server import FhirServer, sample
+from fhir_server.search import granular
 from fhir_server.search.context import configure, protect
 from fhir_server.settings import Settings
 from fhir_server.storage import jobs
@@ -50,6 +53,8 @@ class App(FastAPI):
 
     fhir: FhirServer
     door: Door
+    beside: tuple[str, ...] = ()
+    """Paths below the FHIR base that are none of FHIR's."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or run the lifespan."""
@@ -60,7 +65,7 @@ class App(FastAPI):
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path.startswith("/fhir/") or path == "/fhir":
+        if (path.startswith("/fhir/") or path == "/fhir") and not path.startswith(self.beside):
             await self.fhir(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -78,8 +83,13 @@ def create_app(settings: Settings) -> App:
     app.fhir = FhirServer(settings, rest_config(settings), HANDLERS, access)
     app.state.fhir = app.fhir
     tls = settings.tls_certificate is not None
-    app.door = Door(settings.proxies, app.fhir.rates, Cors(settings.cors_origins), tls=tls)
+    cors = app.state.cors = Cors(settings.cors_origins)
+    app.door = Door(settings.proxies, app.fhir.rates, cors, tls=tls)
     app.add_exception_handler(HTTPException, elsewhere)
+    if settings.authorization == "smart":
+        app.beside = ("/fhir/.well-known/",)
+        app.router.routes.extend([*discovered.ROUTES, *oauth.ROUTES])
+        people.mounted(app)
     app.add_route("/", home, methods=["GET"], include_in_schema=False)
     for path, endpoint, summary in (
         ("/health/live", live, "Whether the process turns"),
@@ -136,6 +146,21 @@ async def _signing(server: FhirServer) -> None:
 
 
 @contextlib.asynccontextmanager
+async def _authority(app: FastAPI, server: FhirServer) -> AsyncIterator[None]:
+    """Have the authorization server at work, where there is one."""
+    if server.settings.authorization == "open":
+        yield
+        return
+    async with authority.running(server.settings, server.store) as one:
+        one.people, one.trail, one.granular = sessions, server.trail, granular.problem
+        app.state.authority = one
+        server.authenticate = one.bearer.grant
+        app.state.cors.registered = one.origins
+        async with people.at_work(app.state.desk):
+            yield
+
+
+@contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: FhirServer = app.state.fhir
     definitions()
@@ -150,7 +175,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         sides.append(asyncio.create_task(_signing(server)))
     try:
         # a web worker leaves reindexing to its lane
-        async with background.running(server.settings, reindexes=server.lane is None):
+        async with (
+            background.running(server.settings, reindexes=server.lane is None),
+            _authority(app, server),
+        ):
             yield
     finally:
         await background.cancelled(sides)

@@ -46,7 +46,11 @@ class Authority:
         self.places: Places = places(settings)
         self.lifetimes: Lifetimes = lifetimes(settings)
         self.bearer = Bearer(self.places, signing, revoked)
-        self.origins: frozenset[str] = frozenset()
+
+    async def origins(self) -> frozenset[str]:
+        """Return the web origins of all clients in use."""
+        async with self.store.pool.connection() as conn:
+            return await clients.origins(conn)
 
     def enforceable(self, granted: Iterable[str]) -> None:
         """Raise OAuthError invalid_scope where scopes have search parameters that nobody would enforce."""
@@ -67,8 +71,7 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Authority]:
     revoked = Revocations(settings.database_url)
     await revoked.refresh()
     authority = Authority(settings, store, signing, revoked)
-    await _origins(authority)
-    tasks = [asyncio.create_task(work) for work in (revoked.follow(), _reload(authority), _sweep(store))]
+    tasks = [asyncio.create_task(work) for work in (revoked.follow(), _reload(signing, store), _sweep(store))]
     try:
         yield authority
     finally:
@@ -78,19 +81,13 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Authority]:
         await revoked.close()
 
 
-async def _origins(authority: Authority) -> None:
-    async with authority.store.pool.connection() as conn:
-        authority.origins = await clients.origins(conn)
-
-
-async def _reload(authority: Authority) -> None:
+async def _reload(signing: SigningKeys, store: Store) -> None:
     while True:
         await asyncio.sleep(KEYS_EVERY_S)
         try:
-            await authority.keys.load(authority.store)
-            await _origins(authority)
+            await signing.load(store)
         except (psycopg.Error, PoolTimeout, OSError, keys.KeysError) as error:
-            _log.warning("signing keys or origins cannot be read: %s", error)
+            _log.warning("signing keys cannot be read: %s", error)
 
 
 async def _sweep(store: Store) -> None:

@@ -48,14 +48,12 @@ class Lifetimes(msgspec.Struct, frozen=True):
 
 def places(settings: Settings) -> Places:
     """Return the addresses that `settings` say; without a base URL, those of the loopback address listened on."""
-    if settings.base_url:
-        base = settings.base_url
-        return Places(base, base.removesuffix("/fhir"))
     base = settings.own_base
-    scheme, _, rest = base.partition("://")
-    host = rest.removesuffix(f":{settings.port}/fhir")
-    others = tuple(f"{scheme}://{name}:{settings.port}/fhir" for name in LOOPBACK if name != host)
-    return Places(base, base.removesuffix("/fhir"), others if host in LOOPBACK else ())
+    issuer = base.removesuffix("/fhir")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if settings.base_url or host not in LOOPBACK:
+        return Places(base, issuer)
+    return Places(base, issuer, tuple(base.replace(host, name, 1) for name in LOOPBACK if name != host))
 
 
 def lifetimes(settings: Settings) -> Lifetimes:

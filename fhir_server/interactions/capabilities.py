@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from fhir_server.auth import discovery
+from fhir_server.auth.places import places
 from fhir_server.conformance.listed import Listed, listed
 from fhir_server.exchange import Request, Result, Session, only
 from fhir_server.operations import OPERATIONS, Operation
@@ -48,9 +50,10 @@ _PER_TYPE = (
 )  # fmt: skip
 _SYSTEM = ("transaction", "batch", "search-system", "history-system")
 
-_SECURITY = (
-    "There is no authorization yet: the server binds to loopback only and serves whoever can reach it."
-)
+_OPEN = {
+    "cors": False,
+    "description": "Authorization is switched off: whoever reaches this server may do everything.",
+}
 
 
 async def capabilities(session: Session, request: Request) -> Result:
@@ -76,6 +79,7 @@ async def capabilities(session: Session, request: Request) -> Result:
         await named.listed(session),
         await listed(session),
         session.server.settings.instantiates,
+        places(session.server.settings).issuer if session.server.settings.authorization == "smart" else "",
     )
     return Result(200, body, kind="metadata")
 
@@ -90,17 +94,18 @@ def statement(
     queries: named.Listed = (),
     stored: Listed = NOTHING,
     instantiates: tuple[str, ...] = (),
+    issuer: str = "",
 ) -> bytes:
     """Return the statement as JSON; `interactions` and `operations` are the names that have a handler.
 
     Shape:  `_epoch` is that of the search parameters, `queries` are the named ones, `stored`
-            guides and profiles, `instantiates` what the settings claim
+            guides and profiles, `instantiates` what the settings claim; `issuer` the authorization server, '' none
     """
     known = sorted((OPERATIONS[name] for name in operations), key=lambda operation: operation.name)
     types = [name for name in definitions().resource_types if mode == "full" or name in NORMATIVE]
     rest: dict[str, Any] = {
         "mode": "server",
-        "security": {"cors": False, "description": _SECURITY},
+        "security": discovery.security(issuer) if issuer else _OPEN,
         "resource": [
             _resource(name, interactions, known, queries, base) | _profiles(name, stored) for name in types
         ],

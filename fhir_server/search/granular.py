@@ -13,11 +13,13 @@ from psycopg import AsyncConnection
 
 from fhir_server.access.arguments import Arguments, Condition
 from fhir_server.access.compiling import Granular
+from fhir_server.access.scopes import Scope
 from fhir_server.exchange import Server, Session
 from fhir_server.search.codes import understood as told
 from fhir_server.search.criteria import EXPRESSIONS, read
 from fhir_server.search.registry import registry
 from fhir_server.search.sql import Sql, Test
+from resources.definitions import definitions
 from resources.outcome import FhirError
 
 Query = tuple[tuple[str, str], ...]
@@ -64,3 +66,12 @@ def plain(type_name: str, query: Query) -> bool:
 def understood(type_names: Iterable[str], query: Query) -> bool:
     """Whether some of the types have all of a scope's search parameters: scopes with others are refused."""
     return any(plain(name, query) for name in type_names)
+
+
+def problem(narrowed: Iterable[Scope]) -> str:
+    """Return what is wrong with scopes that have search parameters, '' where all can be enforced."""
+    for one in narrowed:
+        types = definitions().resource_types if one.type == "*" else [one.type]
+        if not understood(types, one.query):
+            return f"The search parameters of {str(one)[:100]} cannot be part of a scope"
+    return ""
