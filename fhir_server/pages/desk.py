@@ -15,20 +15,13 @@ from fhir_server.auth.places import Places, places
 from fhir_server.auth.seal import Seal, seal
 
 if TYPE_CHECKING:
-    from fhir_server.auth.authority import Authority
     from fhir_server.exchange import Server
     from fhir_server.settings import Settings
     from fhir_server.storage.store import Store
 
 
 class Desk:
-    """One for each process.
-
-    Shape:  `server` is what answers FHIR requests, through which people search for patients; `authority` the
-            authorization server, None where there is none
-    """
-
-    authority: Authority | None = None
+    """One for each process; `server` is what answers FHIR requests, through which people search for patients."""
 
     def __init__(self, settings: Settings, server: Server) -> None:
         self.settings = settings

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from fhir_server.auth import accounts, sessions
 from fhir_server.auth.accounts import Account
+from fhir_server.auth.authority import Authority
 from fhir_server.auth.passwords import BusyError
 from fhir_server.auth.places import origin
 from fhir_server.auth.sessions import Session
@@ -47,6 +48,7 @@ class Visit:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.desk: Desk = desk(request)
+        self.authority: Authority | None = getattr(request.app.state, "authority", None)
         self.secure = request.url.scheme == "https"
         cookie = sessions.cookie_of(request.cookies)
         if cookie and sessions.is_secure(cookie) != self.secure:
@@ -146,7 +148,7 @@ def render(
     Shape:  `script` lets our one script run; `to_app` is the address of an app that a form may lead to at its end
     """
     desk_ = visit.desk
-    shared = {
+    shared: dict[str, Any] = {
         "brand": desk_.settings.brand_name,
         "account": visit.account if visit.session and not visit.session.owes else None,
         "form_token": sessions.form_token(visit.cookie),
@@ -205,7 +207,7 @@ def _headers(*, script: bool, to_app: str) -> dict[str, str]:
 
 
 def _form_target(url: str) -> str:
-    """Return where a form's answer may send the browser in the end, as CSP has it: an origin, or an app's own scheme."""
+    """Return where a form's answer may send the browser in the end, as CSP has it: an origin, or an app's scheme."""
     if not url:
         return ""
     scheme = urlsplit(url).scheme

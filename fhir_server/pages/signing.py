@@ -104,7 +104,7 @@ async def sign_out(visit: Visit) -> Response:
 
 async def app_address(visit: Visit) -> str:
     """Return the address of the app that waits, empty where none does; raises PageError for one that gave up."""
-    authority = visit.desk.authority
+    authority = visit.authority
     if not visit.ask or authority is None:
         return ""
     ask = await asking.asked(authority, visit.ask)
