@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 
 import psycopg
 
+from fhir_server import keys
 from fhir_server.commands.terminal import fail, say
+from fhir_server.crypto.providers import KeyTroubleError
 from fhir_server.settings import Settings
 from fhir_server.storage.embedded import EmbeddedError, EmbeddedPostgres
 from fhir_server.storage.schema import MigrationError, Schema, schema, upgrade_apart
@@ -49,6 +52,22 @@ def migrate(settings: Settings) -> Schema:
         return upgrade_apart(settings.database_url)
     except (MigrationError, psycopg.Error) as error:
         raise fail(f"The database does not answer or refuses: {_first_line(error)}") from error
+
+
+def unlock(settings: Settings) -> None:
+    """Have keys made or opened where content is sealed, before anybody is served; tells what is wrong with them."""
+
+    async def unlocked() -> None:
+        sealer = keys.sealer(settings)
+        try:
+            await keys.ready(settings, sealer)
+        finally:
+            await sealer.close()
+
+    try:
+        asyncio.run(unlocked())
+    except KeyTroubleError as error:
+        raise fail(str(error)) from error
 
 
 def is_empty(settings: Settings) -> bool:
