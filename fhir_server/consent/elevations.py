@@ -60,6 +60,8 @@ class Elevation(msgspec.Struct, frozen=True):
 
 _IN_FORCE = f"""SELECT {_COLUMNS} FROM elevation
 WHERE subject = %s AND approved AND ended IS NULL AND expires > clock_timestamp() ORDER BY asked, id"""
+_OF_PERSON = f"""SELECT {_COLUMNS} FROM elevation
+WHERE person = %s AND approved AND ended IS NULL AND expires > clock_timestamp() ORDER BY asked, id"""
 _GET = f"SELECT {_COLUMNS} FROM elevation WHERE id = %s"
 _LISTED = f"SELECT {_COLUMNS} FROM elevation WHERE kind = %s ORDER BY asked DESC, id LIMIT %s"
 _ASK = f"""INSERT INTO elevation
@@ -93,6 +95,11 @@ class Ask(msgspec.Struct, frozen=True):
 async def in_force(conn: AsyncConnection[Any], subject: str) -> Sequence[Elevation]:
     """Return the elevations of an account that are in force now."""
     return await _rows(conn, _IN_FORCE, (subject,))
+
+
+async def of_person(conn: AsyncConnection[Any], person: str) -> Sequence[Elevation]:
+    """Return the elevations of somebody ('Practitioner/1') that are in force now, by whatever account."""
+    return await _rows(conn, _OF_PERSON, (person,))
 
 
 async def get(conn: AsyncConnection[Any], id_: str) -> Elevation | None:

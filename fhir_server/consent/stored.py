@@ -145,14 +145,19 @@ async def _agreed(conn: AsyncConnection[Any], proxy: str, patient: str, now: flo
     own = await rids(conn, [patient])
     if patient not in own:
         return False
-    values = type_number("Consent"), Int8s([own[patient]])
-    wanted = [rid for (rid,) in await (await conn.execute(_OF_PATIENTS, values)).fetchall()]
-    held = [one for _, one in (await read(conn, wanted)).values() if one is not None]
+    held = await of_patients(conn, [own[patient]])
     rules = [rule for one in held for rule in one.directive.rules]
     if not any(rule.effect == "permit" and rule.in_force(now) and _names(rule, proxy) for rule in rules):
         return False
     asking = Asking(frozenset({proxy}), "FAMRQT", now=now, proxied=frozenset({patient}))
     return denied(asking, held, patient) is not True
+
+
+async def of_patients(conn: AsyncConnection[Any], pids: Sequence[int]) -> list[Held]:
+    """Return the Consents of patients that say who may see what."""
+    values = type_number("Consent"), Int8s(pids)
+    wanted = [rid for (rid,) in await (await conn.execute(_OF_PATIENTS, values)).fetchall()]
+    return [one for _, one in (await read(conn, wanted)).values() if one is not None]
 
 
 def _names(rule: Rule, actor: str) -> bool:
