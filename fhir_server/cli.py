@@ -24,6 +24,7 @@ COMMANDS = {
     "fhirpath": "fhirpath",
     "validate": "validate",
     "ig": "ig",
+    "token": "tokens",
     "terminology": "terminology",
     "key": "key",
     "backup": "backup",

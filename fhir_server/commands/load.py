@@ -24,6 +24,7 @@ from fhir_server.commands.lent import lent_server
 from fhir_server.commands.terminal import err, fail, say
 from fhir_server.commands.tokens import Target
 from fhir_server.demo import generate
+from fhir_server.demo.caregiver import agreement, caregiver
 from fhir_server.loader.files import discover
 from fhir_server.loader.pieces import Piece, Refusal, pieces
 from fhir_server.loader.run import Loader, Summary
@@ -87,10 +88,12 @@ def demo(
             for number, bundle in enumerate(bundles)
         )
         world = [piece for _, piece in zip(range(1), stream, strict=False)]
+        related = caregiver(patients, seed)
+        last = [Piece(dump_json(agreement(related)), ("caregiver's Consent",), 1, 1)] if related else []
         _load(
             server,
-            [world, stream],
-            patients + 1,
+            [world, stream, last],
+            patients + 1 + len(last),
             State(name, anew=True),
             parallel,
             name.with_suffix(".refused.ndjson"),

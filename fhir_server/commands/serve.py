@@ -14,13 +14,19 @@ import typer
 
 from fhir_server.commands import database
 from fhir_server.commands.binding import addresses, listen
-from fhir_server.commands.terminal import fail, say
+from fhir_server.commands.first import prepared, shown
+from fhir_server.commands.terminal import fail, say, warn
 from fhir_server.settings import Settings
 from fhir_server.setup.definitions import SetupError, ensure_definitions
 from fhir_server.storage.embedded import EmbeddedError, EmbeddedPostgres
 from fhir_server.supervisor import StartError, Supervisor
 from fhir_server.tls import CertificateError, certificate_of
 from resources.definitions import definitions
+
+OPEN = (
+    "\nThis server is OPEN (HEALTHBUDDY_AUTHORIZATION=open): every program and every person on this machine reads and"
+    " writes everything, and nothing is audited unless HEALTHBUDDY_AUDIT=on. Never for real people's data."
+)
 
 
 def serve(
@@ -44,6 +50,7 @@ def serve(
     definitions()
     with database.running(settings) as (ready_settings, server):
         database.migrate(ready_settings)
+        database.unlock(ready_settings)
         _supervise(ready_settings, listener, server, ready_fd)
     say("Stopped.")
 
@@ -54,6 +61,10 @@ def _supervise(
     wants_demo = server is not None and settings.demo_patients > 0
     loader = DemoLoad(settings) if wants_demo and DemoLoad.is_due(settings) else None
     url = settings.own_base
+    text = banner(settings)
+    if settings.authorization == "smart":
+        made = prepared(settings, demo=wants_demo, loading=loader is not None)
+        say(shown(made))
 
     def ready() -> None:
         if ready_fd is not None:
@@ -62,14 +73,16 @@ def _supervise(
         elif loader is not None:
             loader.begin(url)
         else:
-            say(banner(url))
+            say(text)
 
     def tick() -> None:
         if server is not None:
             keep_alive(server)
         if loader is not None and loader.just_ended():
-            say(banner(url))
+            say(text)
 
+    if settings.authorization == "open":
+        warn(OPEN)
     try:
         Supervisor(settings, listener, every_tick=tick, when_ready=ready).run()
     except StartError as error:
@@ -79,14 +92,17 @@ def _supervise(
             loader.end()
 
 
-def banner(url: str) -> str:
+def banner(settings: Settings) -> str:
     """Return what to open and what to try."""
+    url, smart = settings.own_base, settings.authorization == "smart"
+    curl = """curl -H "Authorization: Bearer $TOKEN" """ if smart else "curl "
+    token = "  TOKEN=$(.venv/bin/healthbuddy token)\n" if smart else ""
     return f"""
 Health Buddy is running. Open {url.removesuffix("/fhir")}/ or try:
 
-  curl '{url}/Patient?_count=3&_pretty=true'
-  curl '{url}/Observation?code=http://loinc.org|8867-4&_sort=-date&_count=5'
-  curl '{url}/Condition?code=http://snomed.info/sct|44054006&_include=Condition:patient&_pretty=true'
+{token}  {curl}'{url}/Patient?_count=3&_pretty=true'
+  {curl}'{url}/Observation?code=http://loinc.org|8867-4&_sort=-date&_count=5'
+  {curl}'{url}/Condition?code=http://snomed.info/sct|44054006&_include=Condition:patient&_pretty=true'
 
 Ctrl-C stops it."""
 

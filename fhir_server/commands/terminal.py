@@ -19,6 +19,11 @@ def say(text: str) -> None:
     err.print(text, markup=False, soft_wrap=True)
 
 
+def warn(text: str) -> None:
+    """Tell what must not be overlooked."""
+    err.print(text, style="bold red", markup=False, soft_wrap=True)
+
+
 def fail(text: str, code: int = 1) -> typer.Exit:
     """Tell why it ends here, and return what to raise."""
     err.print(text, style="bold red", markup=False, soft_wrap=True)

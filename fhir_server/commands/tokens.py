@@ -9,15 +9,16 @@ import os
 import threading
 import time
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import uuid4
 
 import httpx
+import typer
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from fhir_server.commands.terminal import fail
+from fhir_server.commands.terminal import fail, out
 from fhir_server.crypto.files import SecretFileError, read_secret, secret_file
 from fhir_server.settings import Settings
 
@@ -80,6 +81,10 @@ class Signed(httpx.Auth):
                 if token == self._token:
                     self._until = 0.0
 
+    def wanting(self, scopes: str) -> Signed:
+        """Return one that asks for other scopes."""
+        return Signed(self._endpoint, self._key, scopes)
+
     def token(self) -> str:
         """Return a fresh token; raises httpx.HTTPError, and exits where the server refuses."""
         with httpx.Client(timeout=30) as client, self._lock:
@@ -138,3 +143,20 @@ def target(settings: Settings, base: str) -> Target:
     except (OSError, SecretFileError, ValueError, KeyError, JoseError) as error:
         raise fail(f"{ELSEWHERE.format(base=base)} ({error})") from error
     return Target(base, Signed(endpoint, key)) if endpoint else Target(base)
+
+
+def token(
+    base: Annotated[
+        str | None, typer.Option(help="FHIR base of a running server [default: the local one]")
+    ] = None,
+    scope: Annotated[str, typer.Option(help="What it may do")] = SCOPES,
+) -> None:
+    """Print an access token of this machine's own client, for curl and scripts."""
+    settings = Settings()
+    found = target(settings, base or settings.own_base)
+    if not isinstance(found.auth, Signed):
+        raise fail("That server asks for no token, or one was given in HEALTHBUDDY_TOKEN")
+    try:
+        out.print(found.auth.wanting(scope).token(), markup=False, soft_wrap=True)
+    except httpx.HTTPError as error:
+        raise fail(f"The server does not answer: {error}") from error

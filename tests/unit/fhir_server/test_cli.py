@@ -150,8 +150,11 @@ def test_a_taken_port_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_the_banner_has_three_lines_to_try() -> None:
-    text = banner(Settings(host="::1", port=8001).own_base)
+    text = banner(Settings(host="::1", port=8001, authorization="open"))
     assert text.count("curl 'http://[::1]:8001/fhir/") == 3
+    secured = banner(Settings(authorization="smart"))
+    assert secured.count("""curl -H "Authorization: Bearer $TOKEN" 'http://""") == 3
+    assert "healthbuddy token" in secured
 
 
 def test_fhirpath_shows_a_line_for_each_value(tmp_path: Path) -> None:
