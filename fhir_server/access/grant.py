@@ -10,8 +10,8 @@ class Grant(msgspec.Struct, frozen=True):
 
     Shape:  `subject` is the account's id, or the client's for a backend service; `client` the OAuth client;
             `scopes` are SMART v2 scopes, normalized (`patient/Observation.rs?category=laboratory`);
-            `user` is who is signed in ('Practitioner/1', empty for a backend service); `patient` and `encounter` are the
-            launch context's ids; `roles` are rows of roles.json; `purpose` is a code of v3 PurposeOfUse;
+            `user` is who is signed in ('Practitioner/1', empty for a backend service); `patient` and `encounter` are
+            the launch context's ids; `roles` are rows of roles.json; `purpose` is a code of v3 PurposeOfUse;
             `session` is what revocation names (a token family), `token` the token's own id;
             `elevations` are what was granted for a while and on record ('operator', 'break-glass:Patient/1');
             `acting_for` the Patients whom a proxy may act for in this session ('Patient/1'); `address` is where the

@@ -1,9 +1,9 @@
 """Epochs: states of what the whole server reads by, which processes keep in memory.
 
 `search` is the state of the search parameters, `terminology` that of code systems, value sets and concept maps,
-`conformance` that of profiles, Questionnaires and guides, `policy` that of who may see what. A write that changes one ends the epoch, in its own
-statement. Rows are indexed under an epoch of search, and their statement writes nothing once that has ended: a
-snapshot that does not see the end began before it, and reindexing waits for such transactions.
+`conformance` that of profiles, Questionnaires and guides, `policy` that of who may see what. A write that changes one
+ends the epoch, in its own statement. Rows are indexed under an epoch of search, and their statement writes nothing once
+that has ended: a snapshot that does not see the end began before it, and reindexing waits for such transactions.
 """
 
 from __future__ import annotations

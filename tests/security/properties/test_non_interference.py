@@ -53,7 +53,9 @@ async def test_changing_or_deleting_what_is_hidden_changes_no_answer(stage: Stag
     hidden: list[str] = []
     while len(hidden) < 2:
         one = asker(random, resources, tag)
-        hidden = [key for key in resources if key.partition("/")[0] in KINDS and not seen(one, key, resources)]
+        hidden = [
+            key for key in resources if key.partition("/")[0] in KINDS and not seen(one, key, resources)
+        ]
     removed, changed = hidden[: len(hidden) // 2], hidden[len(hidden) // 2 :]
     kept = {key: value for key, value in resources.items() if key not in hidden}
     before = await _all(stage, one, kept, tag)
