@@ -49,12 +49,19 @@ class Held(msgspec.Struct, frozen=True):
 class Group(msgspec.Struct, frozen=True):
     """Patients whose consents say the same to this caller: the condition under which a row of theirs is denied.
 
-    Shape:  `versions` is the same for older versions: what cannot be told there is closed
+    Shape:  `versions` is the same for older versions and deletions: what cannot be told there is closed
     """
 
     pids: tuple[int, ...]
     denied: Condition
     versions: Condition
+
+    def text(self, sql: Arguments, row: str, version: bool) -> str:
+        """Return the condition as SQL; a deletion has lost what it was found by."""
+        closed = text(self.versions, sql, row)
+        if version or self.versions == self.denied:
+            return closed
+        return f"(CASE WHEN {row}.tail IS NULL THEN {closed} ELSE {text(self.denied, sql, row)} END)"
 
 
 class Compiled:
@@ -78,7 +85,7 @@ class Compiled:
         if self.everything:
             return ""
         places = [sql.bigs(one.pids) for one in self.groups]
-        conditions = [text(one.versions if version else one.denied, sql, row) for one in self.groups]
+        conditions = [one.text(sql, row, version) for one in self.groups]
         pairs = list(zip(places, conditions, strict=True))
         several = (
             f"NOT EXISTS (SELECT FROM unnest({row}.owners) co(pid) WHERE {self._denied(pairs, 'co.pid')})"
@@ -101,7 +108,9 @@ class Compiled:
 
     def _denies(self, pid: int, row: Row) -> bool | None:
         group = self._of.get(pid)
-        return not self.open if group is None else told(group.denied, row)
+        if group is None:
+            return not self.open
+        return told(group.versions if row.tail is None else group.denied, row)
 
 
 def compiled(asking: Asking, held: Iterable[Held], own: Mapping[str, int]) -> Compiled:

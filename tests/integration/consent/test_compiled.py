@@ -109,7 +109,7 @@ def case(rng: random.Random, rid: int) -> Case:
     owners = rids if len(rids) > 1 else None
     pid = rids[0] if len(rids) == 1 else None
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    row = Row(rid, type_number(kind), str(rid), 1, now, True, 1, None, pid, owners, sorted(numbers) or None)
+    row = Row(rid, type_number(kind), str(rid), 1, now, True, 1, b"}", pid, owners, sorted(numbers) or None)
     tokens, posts = ([ord(code)], []) if ord(code) % 2 else ([], [ord(code)])
     return Case(facts, row, lo, hi, tokens, posts)
 
@@ -186,12 +186,17 @@ def _row(one: Case) -> str:
     pid = "NULL" if row.pid is None else str(row.pid)
     columns = [f"{row.rid}::bigint", f"{row.type}", f"{pid}::bigint", array(row.owners, "bigint")]
     columns += [array(row.labels, "integer"), LITERALS.big(one.d0), LITERALS.big(one.d1)]
-    return f"({', '.join([*columns, array(one.tokens, 'bigint'), array(one.posts, 'bigint')])})"
+    columns += [
+        array(one.tokens, "bigint"),
+        array(one.posts, "bigint"),
+        "'x'::bytea" if row.tail else "NULL::bytea",
+    ]
+    return f"({', '.join(columns)})"
 
 
 def _selected(conn: psycopg.Connection[Any], cases: list[Case], where: str) -> set[int]:
     rows = ", ".join(map(_row, cases))
-    columns = "rid, type, pid, owners, labels, d0, d1, tokens, posts"
+    columns = "rid, type, pid, owners, labels, d0, d1, tokens, posts, tail"
     found = conn.execute(f"SELECT r.rid FROM (VALUES {rows}) r({columns}) WHERE {where or 'true'}".encode())
     return {rid for (rid,) in found}
 
@@ -207,6 +212,11 @@ def test_compiled_says_what_the_plain_evaluator_says(conn: psycopg.Connection[An
     assert _selected(conn, cases, made.where(LITERALS, "r", True)) <= expected
     for one in cases:
         assert made.permits(one.row) in (None, one.row.rid in expected)
+    for one in cases:
+        one.row.tail = None
+    gone = _selected(conn, cases, made.where(LITERALS, "r"))
+    assert gone <= expected
+    assert gone == {one.row.rid for one in cases if made.permits(one.row)}
     if made.everything:
         assert expected == {one.row.rid for one in cases}
 

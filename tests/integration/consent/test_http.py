@@ -130,6 +130,17 @@ async def test_a_newer_denial_of_everything_takes_a_proxy_away(record: Asker) ->
     assert await record.found("proxy", "Observation") == set()
 
 
+@pytest.mark.parametrize(
+    "change", [{"code": [concept("http://loinc.org", "56888-1")]}, {"securityLabel": [coding(ACT, "HIV")]}]
+)
+async def test_the_deletion_of_what_is_hidden_is_hidden(record: Asker, change: dict[str, Any]) -> None:
+    await record.put(consent({"type": "deny", **change}, id_="c"))
+    before = (await record("dr", "GET", "Observation/_history")).json()["total"]
+    assert (await record("admin", "DELETE", HIV)).status_code in (200, 204)
+    assert (await record("dr", "GET", HIV)).status_code == 404
+    assert (await record("dr", "GET", "Observation/_history")).json()["total"] == before
+
+
 async def test_labels_hold_for_each_version_by_itself(record: Asker) -> None:
     await record.put(consent(DENY_HIV, id_="c"))
     pulse = (await record("admin", "GET", HIV)).json()
