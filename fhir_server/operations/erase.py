@@ -102,7 +102,7 @@ async def carried_out(store: Store, id_: str, by_whom: str, reason: str) -> Eras
                 "UPDATE erasure SET removed = removed || %s, rids = rids || %s::bigint[] WHERE id = %s",
                 (Jsonb(removed), rids, number),
             )
-            await epochs.end(conn, ("policy",), ())
+            await epochs.begin_anew(conn)
         store.forget()
         if sealed and store.sealer is not None:
             await store.sealer.ring.store.advance()

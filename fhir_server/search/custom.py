@@ -16,7 +16,7 @@ from fhir_server.exchange import Session
 from fhir_server.search.definition import added, bases, definition, problems, sound
 from fhir_server.search.param import Param, taking
 from fhir_server.search.registry import Epoch, install, registry
-from fhir_server.storage import epochs, parameters
+from fhir_server.storage import epochs, identities, parameters
 from fhir_server.storage.epochs import SEVERAL
 from resources.codec.json import parse_json
 from resources.definitions import SearchParam, definitions
@@ -49,6 +49,7 @@ async def refresh(conn: AsyncConnection[Any]) -> bool:
     epoch = await epochs.current(conn, "search")
     changed = epoch != Epoch.value
     if changed:
+        identities.forget_all()
         await _read(conn)
     if changed or Stored.pending or Stored.upgrade is not None:
         await _read_progress(conn)

@@ -58,6 +58,14 @@ async def current(conn: AsyncConnection[Any], name: str) -> int:
     return int(found[0]) if found else 0
 
 
+async def begin_anew(conn: AsyncConnection[Any]) -> None:
+    """End the epochs of search and policy within a transaction, all search parameters staying as they are.
+
+    Whoever is about to write by what they knew before writes nothing, looks again and repeats it.
+    """
+    await conn.execute(_END.format(""), (Texts(["policy", "search"]),))
+
+
 async def end(conn: AsyncConnection[Any], names: Collection[str], rids: Sequence[int]) -> None:
     """End epochs within a transaction, as its last statement: `rids` are the resources whose writes end them."""
     if names:

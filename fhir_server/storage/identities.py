@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
+from weakref import WeakSet
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -25,6 +26,15 @@ ALLOCATED_AT_ONCE = 64
 REMEMBERED = 200_000
 
 
+_everybody: WeakSet[Identities] = WeakSet()
+
+
+def forget_all() -> None:
+    """Have every look-up of this process begin anew: somebody was erased, and their number is nobody's any more."""
+    for one in _everybody:
+        one.forget()
+
+
 class Identities:
     """Row numbers by (type, id).
 
@@ -36,6 +46,7 @@ class Identities:
         self._pool = pool
         self._known: dict[Key, int] = {}
         self._free: list[int] = []
+        _everybody.add(self)
 
     async def resolve(self, keys: Iterable[Key]) -> dict[Key, int]:
         """Return the row number of every key, making those that are new."""
@@ -71,7 +82,7 @@ class Identities:
                 del self._known[key]
 
     def forget(self) -> None:
-        """Look everything up again: somebody was erased, and their number is nobody's any more."""
+        """Look everything up again."""
         self._known.clear()
 
     async def allocate(self, count: int, conn: AsyncConnection[Any] | None = None) -> list[int]:

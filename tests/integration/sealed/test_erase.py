@@ -5,6 +5,7 @@ Source: Regulation (EU) 2016/679, Article 17
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -221,3 +222,28 @@ async def test_a_server_that_does_not_seal_erases_rows_and_says_what_backups_kee
         await erased(plain, "e5")
         assert (await plain.get("Patient/e5")).status_code == 404
         assert (await plain.get("Appointment/e5-a")).status_code == 200
+
+
+async def test_a_process_that_knew_the_person_stores_nothing_under_their_old_number(
+    database_url: str, sealed: Sealed
+) -> None:
+    settings = {**sealed, "encryption": "off"}
+    async with client(database_url, **settings) as one, client(database_url, **settings) as other:
+        await record(one, "e6", "s6")
+        await put(other, observation("e6-x", "e6"))
+        await erased(one, "e6")
+        await asyncio.sleep(0.7)
+        await put(other, observation("e6-y", "e6"))
+        await put(one, observation("e6-z", "e6"))
+        found = (await one.get("Observation?patient=Patient/e6")).json()["entry"]
+        assert {e["resource"]["id"] for e in found} == {"e6-y", "e6-z"}
+
+
+def observation(id_: str, subject: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "id": id_,
+        "status": "final",
+        "code": {"text": "later"},
+        "subject": {"reference": f"Patient/{subject}"},
+    }
