@@ -26,6 +26,7 @@ COMMANDS = {
     "ig": "ig",
     "token": "tokens",
     "terminology": "terminology",
+    "user": "user",
     "key": "key",
     "backup": "backup",
     "restore": "backup",

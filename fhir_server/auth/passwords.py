@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
 import unicodedata
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,12 @@ async def matches(password: str, stored: str | None) -> Match:
     if len(password) > LONGEST:
         password, stored = "", None
     return await _in_thread(_matches, _normal(password), stored or _NOBODY)
+
+
+def generated() -> str:
+    """Return a password of 80 bits that can be read out: four groups of four."""
+    letters = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))
 
 
 def problem(password: str, about: Iterable[str] = ()) -> str | None:
