@@ -16,6 +16,7 @@ import typer
 
 from fhir_server.commands import database
 from fhir_server.commands.terminal import out
+from fhir_server.commands.tokens import VARIABLE
 from fhir_server.settings import PREFIX, Settings
 from fhir_server.setup.definitions import PACKAGE_FILE, PACKAGE_SHA256, sha256
 from fhir_server.storage.embedded_host import wheel_version
@@ -68,7 +69,7 @@ def _versions(_settings: Settings) -> list[Finding]:
 
 
 def _names(_settings: Settings) -> list[Finding]:
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {f"{PREFIX}CONFIG"}
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {f"{PREFIX}CONFIG", VARIABLE}
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     text = f"nothing reads {', '.join(unknown)}" if unknown else "every HEALTHBUDDY_ variable is known"
     return [Finding(not unknown, "settings", text)]

@@ -141,8 +141,6 @@ def _user(settings: Settings, row: _Row) -> str | None:
 
 def shown(made: list[Made]) -> str:
     """Return what to tell of accounts that were made: once, since passwords are kept nowhere."""
-    if not made:
-        return "Accounts are there already; `healthbuddy user` shows and makes them."
     rows = [f"  {one.role:<10}  {one.email:<23}  {one.password}   {one.user}" for one in made]
     return "\n".join(
         (

@@ -64,7 +64,8 @@ def _supervise(
     text = banner(settings)
     if settings.authorization == "smart":
         made = prepared(settings, demo=wants_demo, loading=loader is not None)
-        say(shown(made))
+        if made:
+            say(shown(made))
 
     def ready() -> None:
         if ready_fd is not None:

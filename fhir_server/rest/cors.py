@@ -18,9 +18,7 @@ Registered = Callable[[], Awaitable[frozenset[str]]]
 KNOWN_S = 5.0
 """Seconds for which the registered origins are remembered."""
 
-PUBLIC = re.compile(
-    r"/(?:fhir/)?\.well-known/.*|(?:/fhir)?/(?:auth/)?(?:jwks|keys|brands)(?:\.json)?|/fhir/metadata"
-)
+PUBLIC = re.compile(r"/(?:fhir/)?\.well-known/[a-z.-]+|/auth/(?:jwks|brands|style\.json)|/fhir/metadata")
 """What any page may read: it says how to reach this server and nothing about anybody."""
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"

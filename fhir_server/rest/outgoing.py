@@ -23,7 +23,10 @@ from resources.outcome import FhirError
 ONE_PACKET = 1400
 """Bytes below which packing an answer saves nothing: it travels in one packet either way."""
 
-_SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-cache"))
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_SAFE = (_NOSNIFF, (b"cache-control", b"private, no-store"))
+"""What somebody was shown is kept nowhere on the way, a browser's disk included. Source: OWASP ASVS 4.0, 8.2.1"""
+_PUBLIC = (_NOSNIFF, (b"cache-control", b"private, no-cache"))
 _VARY = (b"vary", b"Accept, Accept-Encoding, Prefer")
 _WRITES = frozenset({"create", "update", "patch"})
 _READS = frozenset({"read", "vread"})
@@ -75,7 +78,8 @@ def _form_for_errors(call: Call) -> Answer:
 
 
 def _headers(call: Call) -> list[tuple[bytes, bytes]]:
-    return [*_SAFE, _VARY, (b"x-request-id", call.id.encode("ascii"))]
+    kept = _PUBLIC if call.route.interaction == "capabilities" else _SAFE
+    return [*kept, _VARY, (b"x-request-id", call.id.encode("ascii"))]
 
 
 def _locate(call: Call, result: Result, headers: list[tuple[bytes, bytes]]) -> None:

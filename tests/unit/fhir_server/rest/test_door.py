@@ -180,7 +180,7 @@ OPEN = "access-control-allow-origin"
         "/fhir/metadata",
         "/fhir/.well-known/smart-configuration",
         "/.well-known/openid-configuration",
-        "/auth/jwks.json",
+        "/auth/jwks",
     ],
 )
 async def test_discovery_is_open_to_pages_from_anywhere(path: str) -> None:
