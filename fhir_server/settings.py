@@ -261,7 +261,7 @@ class Settings(BaseSettings):
 
     # Authorization
     authorization: Literal["smart", "open"] = Field(
-        default="open",
+        default="smart",
         description="`smart`: every request needs an access token, but for what the specification makes public. "
         "`open`: no authorization at all, for trying things out; on loopback addresses only.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +21,9 @@ from fhir_server.storage.embedded_lock import FileLock
 from fhir_server.storage.migrate import upgrade
 
 current.assume(OPENED)  # what tests call without a request works as in open mode
+
+os.environ.setdefault("HEALTHBUDDY_AUTHORIZATION", "open")
+"""Most tests are about other things than who may do them; those that are say `smart`."""
 
 TEMPLATE = "healthbuddy_template"
 OWNER = "healthbuddy"
