@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from fhir_server.storage.veil import VEIL
+
 if TYPE_CHECKING:
     from fhir_server.access.policy import Policy
     from fhir_server.storage.rows import Row
@@ -27,11 +29,12 @@ def assume(one: Policy) -> None:
 @contextmanager
 def entered(one: Policy) -> Iterator[Policy]:
     """Work under `one` for the time of a `with`."""
-    token = _POLICY.set(one)
+    tokens = _POLICY.set(one), VEIL.set(one.veil)
     try:
         yield one
     finally:
-        _POLICY.reset(token)
+        _POLICY.reset(tokens[0])
+        VEIL.reset(tokens[1])
 
 
 _TOUCHED: ContextVar[set[int] | None] = ContextVar("touched", default=None)

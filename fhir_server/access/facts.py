@@ -11,7 +11,8 @@ from psycopg import AsyncConnection
 
 from fhir_server.access.grant import Grant
 from fhir_server.storage.binary import Int2s, Texts
-from fhir_server.storage.rows import param_id, type_number
+from fhir_server.storage.read import COLUMNS
+from fhir_server.storage.rows import Row, param_id, type_number
 from resources.codec.json import parse_json
 
 BREAK_GLASS = "break-glass:"
@@ -32,6 +33,7 @@ class Facts(msgspec.Struct, frozen=True):
     complete: bool = True
 
 
+_OF_R = ", ".join(f"r.{column}" for column in COLUMNS.split(", "))
 _FIND = "SELECT r.type, r.id, r.rid FROM unnest(%s, %s) AS k(type, id) JOIN resource r USING (type, id)"
 
 
@@ -65,7 +67,7 @@ async def _rids(conn: AsyncConnection[Any], names: set[str]) -> dict[str, int]:
 def _teams() -> bytes:
     """Return the statement on the care teams that name a practitioner, or a role of theirs."""
     return f"""
-SELECT r.type, r.id, r.version, r.tail, r.pid FROM resource r
+SELECT {_OF_R} FROM resource r
 WHERE r.type = {type_number("CareTeam")} AND r.live AND r.pid IS NOT NULL AND r.rid = ANY(ARRAY(
 SELECT e.src FROM edge e WHERE e.dst = ANY(ARRAY(SELECT %s::bigint UNION ALL
 SELECT w.src FROM edge w WHERE w.dst = %s AND w.param = {param_id("PractitionerRole", "practitioner")}))
@@ -79,9 +81,9 @@ _OVER = frozenset({"inactive", "entered-in-error", "proposed", "suspended"})
 async def _cared_for(conn: AsyncConnection[Any], user: int) -> tuple[int, ...]:
     """Return the patients of the care teams at work that name a user, or a role that he has."""
     found = await (await conn.execute(_teams(), (user, user), binary=True)).fetchall()
-    pids = {pid for *_, tail, pid in found if _status(bytes(tail)) not in _OVER}
-    return tuple(sorted(pids))
+    rows = [Row(*each) for each in found]
+    return tuple(sorted({row.pid for row in rows if row.pid is not None and _status(row) not in _OVER}))
 
 
-def _status(tail: bytes) -> str:
-    return str(parse_json(b'{"meta":{"versionId":"1"' + tail).get("status", ""))
+def _status(row: Row) -> str:
+    return str(parse_json(row.json()).get("status", ""))

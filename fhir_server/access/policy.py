@@ -18,6 +18,7 @@ from fhir_server.access.grant import OPEN, SYSTEM, Grant
 from fhir_server.access.operations import needs
 from fhir_server.access.reach import NOWHERE, Patients, agreed, within
 from fhir_server.storage.rows import Row, type_name, type_number
+from fhir_server.storage.veil import Veil
 from resources.definitions import definitions
 from resources.outcome import FhirError
 
@@ -49,6 +50,7 @@ class Consents(Protocol):
 
     everything: bool
     until: float
+    veil: Veil | None
 
     def where(self, sql: Arguments, row: str, version: bool = False) -> str:
         """Return the condition that consent lets a row (of `resource_version`) be seen; empty where each may be."""
@@ -66,6 +68,7 @@ class StalePolicyError(Exception):
 class Nothing:
     """No consent has anything to say."""
 
+    veil: Veil | None = None
     everything = True
     until = 0.0
 
@@ -127,6 +130,11 @@ class Policy:
         other._compiled = self._compiled
         other.epoch = epoch
         return other
+
+    @property
+    def veil(self) -> Veil | None:
+        """What takes elements out of all that is read, None where nothing is taken out."""
+        return self.consents.veil
 
     @property
     def unbounded(self) -> bool:
@@ -203,6 +211,18 @@ class Policy:
             own = self._of_any(values, row, letters, writes=writes, kept=kept)
         consented = "" if own == NOWHERE else self._agreed(values, type_name, row, kept=kept)
         return " AND ".join(f"({one})" for one in (own, consented) if one)
+
+    def stored(self, sql: Arguments | None, type_name: str, row: str) -> str:
+        """Return `where` for current rows of which some may be deletions.
+
+        Shape:  of a deletion nothing is left to be asked but whose it was and how sensitive: what cannot be told is
+                closed, as of an older version
+        """
+        live = self.where(sql, type_name, row)
+        if not live:
+            return ""
+        gone = self.where(sql, type_name, row, kept=True) or "true"
+        return f"CASE WHEN {row}.live THEN ({live}) ELSE ({gone}) END"
 
     def _agreed(self, sql: Arguments, type_name: str, row: str, *, kept: bool) -> str:
         """Return the condition that patients' consents let a row be seen, and those through whom it belongs."""

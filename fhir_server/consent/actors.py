@@ -5,25 +5,25 @@ Source: http://hl7.org/fhir/R4/consent-definitions.html#Consent.provision.actor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from fhir_server.consent.moments import MICRO, period
 from fhir_server.storage.binary import Int2s, Int8s, Texts
-from fhir_server.storage.rows import head, param_id, type_name, type_number
+from fhir_server.storage.read import COLUMNS
+from fhir_server.storage.rows import Row, param_id, type_name, type_number
 from resources.codec.json import parse_json
 
 Json = dict[str, Any]
 
 _FIND = "SELECT r.type, r.id, r.rid FROM unnest(%s, %s) AS k(type, id) JOIN resource r USING (type, id)"
-_POINTING = """SELECT r.type, r.id, r.version, r.tail FROM resource r WHERE r.type = %s AND r.live
+_OF_R = ", ".join(f"r.{column}" for column in COLUMNS.split(", "))
+_POINTING = f"""SELECT {_OF_R} FROM resource r WHERE r.type = %s AND r.live
 AND r.rid = ANY(ARRAY(SELECT e.src FROM edge e WHERE e.dst = ANY(%s) AND e.param = %s))"""
-_NAMED = """SELECT r.type, r.id, r.version, r.tail FROM unnest(%s, %s) AS k(type, id)
+_NAMED = f"""SELECT {_OF_R} FROM unnest(%s, %s) AS k(type, id)
 JOIN resource r USING (type, id) WHERE r.live"""
-_NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _OVER = frozenset({"inactive", "entered-in-error", "proposed", "suspended"})
 
 
@@ -43,8 +43,9 @@ async def named(conn: AsyncConnection[Any], references: Iterable[str]) -> dict[s
     if not pairs:
         return {}
     values = Int2s([type_number(kind) for kind, _, _ in pairs]), Texts([id_ for _, _, id_ in pairs])
-    found = await (await conn.execute(_NAMED, values, binary=True)).fetchall()
-    return {f"{type_name(row[0])}/{row[1]}": _parsed(row) for row in found}
+    found = await (await conn.execute(_NAMED.encode(), values, binary=True)).fetchall()
+    rows = [Row(*each) for each in found]
+    return {f"{row.type_name}/{row.id}": parse_json(row.json()) for row in rows}
 
 
 async def persons(conn: AsyncConnection[Any], user: str) -> frozenset[str]:
@@ -96,10 +97,5 @@ def current(value: Any, now: float) -> bool:
 async def _pointing(conn: AsyncConnection[Any], kind: str, param: str, targets: Iterable[int]) -> list[Json]:
     """Return the resources of a type that refer to one of `targets` through a parameter."""
     values = type_number(kind), Int8s(sorted(set(targets))), param_id(kind, param)
-    found = await (await conn.execute(_POINTING, values, binary=True)).fetchall()
-    return [_parsed(row) for row in found]
-
-
-def _parsed(row: Sequence[Any]) -> Json:
-    type_, id_, version, tail = row
-    return parse_json(head(type_, id_, version, _NO_TIME) + bytes(tail))
+    found = await (await conn.execute(_POINTING.encode(), values, binary=True)).fetchall()
+    return [parse_json(Row(*each).json()) for each in found]

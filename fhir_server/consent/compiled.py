@@ -26,6 +26,7 @@ from fhir_server.consent.facts import Asking
 from fhir_server.consent.labels import NORMAL, by_number, labels, levels, number_of
 from fhir_server.consent.rules import UNKNOWN, Criterion, Directive, Effect, Rule, beats, split
 from fhir_server.storage.rows import Row, type_number
+from fhir_server.storage.veil import Veil
 
 Hashes = tuple[tuple[int, ...], tuple[int, ...]]
 """Hashes under GIN, and posting keys."""
@@ -71,6 +72,7 @@ class Compiled:
         self, groups: Sequence[Group], *, open_: bool, until: float = 0.0, exempt: Sequence[int] = ()
     ) -> None:
         self.open = open_
+        self.veil: Veil | None = None
         self.until = until
         if not open_ and exempt:
             groups = [*groups, Group(tuple(sorted(exempt)), False, False)]

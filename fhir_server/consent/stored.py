@@ -18,10 +18,12 @@ from fhir_server.consent.compiled import Compiled, Held, compiled, denied
 from fhir_server.consent.facts import Asking
 from fhir_server.consent.parsing import directive
 from fhir_server.consent.purposes import usual, widened
+from fhir_server.consent.redaction import redaction
 from fhir_server.consent.rules import Rule
 from fhir_server.storage import epochs
 from fhir_server.storage.binary import Int8s
-from fhir_server.storage.rows import head, type_number
+from fhir_server.storage.read import COLUMNS
+from fhir_server.storage.rows import Row, type_number
 from resources.codec.json import parse_json
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ LOOK_AGAIN_S = 60.0
 """Periods of roles, care teams and relations end unseen: those who have any are looked at again after so long."""
 
 _VERSIONS = "SELECT rid, version FROM resource WHERE type = %s AND live"
-_TAILS = "SELECT rid, type, id, version, updated, pid, tail FROM resource WHERE rid = ANY(%s) AND live"
+_TAILS = f"SELECT {COLUMNS} FROM resource WHERE rid = ANY(%s) AND live"
 _OF_PATIENTS = "SELECT rid FROM resource WHERE type = %s AND live AND pid = ANY(%s)"
 
 
@@ -62,6 +64,7 @@ class Book:
         held = await self.held(conn)
         asking = await self.asking(conn, grant)
         found = compiled(asking, held, await rids(conn, asking.own | asking.opened | asking.proxied))
+        found.veil = redaction(grant.roles)
         if len(asking.actors) > 1 or asking.proxied:
             found.until = min(found.until or float("inf"), asking.now + LOOK_AGAIN_S)
         return found
@@ -98,15 +101,15 @@ async def read(conn: AsyncConnection[Any], wanted: Sequence[int]) -> dict[int, t
     """Return Consents by row number, each with its version; None where it says nothing of who may see what."""
     if not wanted:
         return {}
-    rows = await (await conn.execute(_TAILS, (Int8s(wanted),), binary=True)).fetchall()
+    rows = await (await conn.execute(_TAILS.encode(), (Int8s(wanted),), binary=True)).fetchall()
     found: dict[int, tuple[int, Held | None]] = {}
-    for rid, type_, id_, version, updated, pid, tail in rows:
-        one = directive(parse_json(head(type_, id_, version, updated) + bytes(tail)))
-        if one is None or pid is None or not one.patient:
-            found[rid] = version, None
+    for row in (Row(*each) for each in rows):
+        one = directive(parse_json(row.json()))
+        if one is None or row.pid is None or not one.patient:
+            found[row.rid] = row.version, None
         else:
             mentioned = [value.partition(" ")[2] for rule in one.rules for value in _data(rule)]
-            found[rid] = version, Held(one, pid, await rids(conn, mentioned))
+            found[row.rid] = row.version, Held(one, row.pid, await rids(conn, mentioned))
     return found
 
 

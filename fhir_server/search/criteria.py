@@ -26,6 +26,7 @@ from fhir_server.search.params import (
 from fhir_server.search.registry import Param, TypeSearch, registry
 from fhir_server.search.sql import Sql, Test, negated, never
 from fhir_server.search.values import split, unescape
+from fhir_server.search.veiled import hidden
 from fhir_server.storage.rows import MISSING_DATE
 from resources.definitions import definitions
 from resources.outcome import FhirError
@@ -99,6 +100,10 @@ def read(known: TypeSearch, name: str, value: str) -> Test | None:
     if param.place == "refused":
         raise FhirError(
             400, "not-supported", f"The search parameter '{code}' of {known.name}: {param.reason}"
+        )
+    if hidden(param):
+        raise FhirError(
+            400, "not-supported", f"The search parameter '{code}' of {known.name}: {hidden(param)}"
         )
     if dot:
         return _chain(param, modifier, rest, value)

@@ -14,6 +14,7 @@ from typing import Any
 from fhir_server.search.param import Param, TypeSearch
 from fhir_server.search.registry import registry
 from fhir_server.search.sql import Test, any_of, of_types
+from fhir_server.search.veiled import hidden
 from resources.definitions import definitions
 
 MERGED_PLACES = frozenset(
@@ -54,6 +55,7 @@ class Common(Mapping[str, Param]):
 def _common(params: Sequence[Param]) -> Param:
     """Return one parameter for all of `params`, in groups where they cannot be asked as one."""
     refused = next((param for param in params if param.place == "refused"), None)
+    refused = refused or next((param for param in params if hidden(param)), None)
     if refused is not None:
         return refused
     grouped: dict[Any, list[Param]] = {}

@@ -15,6 +15,7 @@ from fhir_server.search.param import Param, TypeSearch
 from fhir_server.search.params.token import CODE, leaf_types
 from fhir_server.search.query import SortKey
 from fhir_server.search.relevance import SCORE
+from fhir_server.search.veiled import hidden
 from resources.outcome import FhirError
 
 TYPED = frozenset({"column", "main", "date", "number", "string"})
@@ -48,8 +49,8 @@ def unsortable(param: Param) -> str:
     reasons = [unsortable(group) for group in param.groups]
     if reasons:
         return next((reason for reason in reasons if reason), "")
-    if param.place == "refused":
-        return param.reason
+    if param.place == "refused" or hidden(param):
+        return param.reason or hidden(param)
     if param.kind == "composite":
         return "it is several values at once, which have no order of their own"
     if param.place in TYPED or stored.readable(param) or flag(param):

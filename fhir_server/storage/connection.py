@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from psycopg.waiting import Ready, Wait
 
 from fhir_server.storage.sealing import Sealer, needs
+from fhir_server.storage.veil import veiled
 
 T = TypeVar("T")
 
@@ -54,11 +55,11 @@ class RawCursor(AsyncRawCursor[TupleRow]):
 
 async def _opened(cursor: AsyncCursor[TupleRow], rows: list[TupleRow]) -> list[TupleRow]:
     if not needs(cursor.pgresult, rows):
-        return rows
+        return veiled(cursor.pgresult, rows)
     conn = cursor.connection
     if not isinstance(conn, Connection) or conn.sealer is None:
         raise RuntimeError("this connection was not given the keys of sealed content")
-    return await conn.sealer.opened(rows)
+    return veiled(cursor.pgresult, await conn.sealer.opened(rows))
 
 
 class Connection(AsyncConnection[TupleRow]):

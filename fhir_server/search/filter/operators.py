@@ -15,6 +15,7 @@ from fhir_server.search.filter import ranges, stored_values, texts
 from fhir_server.search.registry import Param
 from fhir_server.search.sql import Test, all_of, negated, never
 from fhir_server.search.values import split
+from fhir_server.search.veiled import hidden
 from resources.outcome import FhirError
 
 _ORDERED = frozenset({"eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb"})
@@ -84,6 +85,10 @@ def check(param: Param, operator: str) -> None:
     if param.place == "refused":
         raise FhirError(
             400, "not-supported", f"The search parameter '{param.code}' of {param.type}: {param.reason}"
+        )
+    if hidden(param):
+        raise FhirError(
+            400, "not-supported", f"The search parameter '{param.code}' of {param.type}: {hidden(param)}"
         )
     if operator not in known:
         text = f"'{operator}' is not for '{param.code}' ({param.kind})"

@@ -148,3 +148,51 @@ async def test_labels_hold_for_each_version_by_itself(record: Asker) -> None:
     await record.put(pulse)
     assert (await record("dr", "GET", HIV)).status_code == 200
     assert (await record("dr", "GET", f"{HIV}/_history/1")).status_code == 404
+
+
+async def test_researchers_do_not_read_names_on_any_path(record: Asker) -> None:
+    ann = {"resourceType": "Patient", "id": "ann", "name": [{"family": "Moss"}], "gender": "female"}
+    await record.put(ann, consent({"type": "permit", "purpose": [coding(REASON, "HRESCH")]}, id_="c"))
+    assert "Moss" in (await record("dr", "GET", "Patient/ann")).text
+    read = await record("researcher", "GET", "Patient/ann")
+    assert read.json()["meta"]["security"][0]["code"] == "REDACTED"
+    assert read.headers["ETag"] == (await record("dr", "GET", "Patient/ann")).headers["ETag"]
+    paths = ("Patient", "Patient/ann/_history", "Patient/ann/_history/2", "Patient/ann/$everything")
+    paths += (
+        "Observation?_include=Observation:subject",
+        "Patient/ann/$diff?from=1&to=2",
+        "Patient?_elements=name",
+    )
+    for path in (
+        *paths,
+        "Patient/ann/$fhirpath?expression=name",
+        "Patient/ann/$graphql?query={name{family}}",
+    ):
+        answer = await record("researcher", "GET", path)
+        assert answer.status_code == 200, (path, answer.text)
+        assert "Moss" not in answer.text, path
+    batch = {"resourceType": "Bundle", "type": "batch"}
+    batch |= {"entry": [{"request": {"method": "GET", "url": "Patient/ann"}}]}
+    answer = await record("researcher", "POST", "", batch)
+    assert "female" in answer.text
+    assert "Moss" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "Patient?name=Moss",
+        "Patient?family=Moss",
+        "Patient?_sort=family",
+        "Patient?_filter=name eq Moss",
+        "Observation?subject:Patient.name=Moss",
+        "Patient?_text=Moss",
+        "Patient?_content=Moss",
+    ],
+)
+async def test_researchers_cannot_search_for_what_they_do_not_read(record: Asker, url: str) -> None:
+    answer = await record("researcher", "GET", url)
+    assert answer.status_code == 400, answer.text
+    assert "taken out" in answer.text
+    assert (await record("dr", "GET", url)).status_code == 200
+    assert (await record("researcher", "GET", "Patient?gender=female")).status_code == 200
