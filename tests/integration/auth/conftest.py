@@ -15,7 +15,9 @@ async def server(database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
     """Yield a server; all tests of a run share a data folder, since a module's tests share a database."""
     async with smart(database_url, data_dir=shared_folder(tmp_path_factory)) as one:
         async with one.authority.store.pool.connection() as conn:
-            await conn.execute("TRUNCATE auth_agreed, auth_ask, auth_code, auth_family, auth_refresh, auth_revoked")
+            await conn.execute(
+                "TRUNCATE auth_agreed, auth_ask, auth_code, auth_family, auth_refresh, auth_revoked"
+            )
         yield one
 
 
