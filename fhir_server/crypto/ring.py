@@ -161,6 +161,10 @@ class Ring:
         """Return the content of sealed bytes whose keys were fetched; raises SealError."""
         return envelope.unseal(found, name, self._known.get)
 
+    def at_hand(self, sealed: bytes, name: bytes) -> bytes | None:
+        """Return the content of sealed bytes, None where none of its keys is at hand; raises SealError."""
+        return envelope.opened(sealed, name, self._known.get)  # type: ignore[arg-type]
+
     # -- sealing -----------------------------------------------------------------------------------------------------
 
     async def fresh(self) -> None:

@@ -66,11 +66,17 @@ def _kept(value: Any, tree: Tree) -> Any:
     if isinstance(value, dict):
         if not tree:
             return None
-        return {
-            name: part
-            for name, below in tree.items()
-            if name in value and (part := _kept(value[name], below)) is not None
-        }
+        found = {}
+        for name, child in value.items():
+            below = tree.get(name)
+            if below is None:
+                continue
+            if child.__class__ is str:
+                if not below:
+                    found[name] = child
+            elif (part := _kept(child, below)) is not None:
+                found[name] = part
+        return found
     return None if tree else value
 
 

@@ -5,6 +5,8 @@ Source: NIST SP 800-38D; fhir_server/crypto/envelope.py for the layout
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
@@ -16,6 +18,11 @@ from fhir_server.crypto.envelope import KeyId, SealError
 NAME = envelope.bound(3, "a", 1)
 ANN, BEN = KeyId(2, 11, 1), KeyId(2, 12, 1)
 KEYS = {ANN: AESGCM(envelope.new_key()), BEN: AESGCM(envelope.new_key())}
+
+
+def holder(*ids: KeyId) -> Callable[[tuple[int, int, int]], AESGCM | None]:
+    """Return who knows some of the keys."""
+    return lambda one: KEYS[KeyId(*one)] if one in ids else None
 
 
 def opened(sealed: bytes, *holders: KeyId, name: bytes = NAME) -> bytes:
@@ -85,3 +92,22 @@ def test_a_wrapped_key_opens_under_its_own_name_only() -> None:
     assert envelope.unwrap(wrapped, under, b"one") == key
     with pytest.raises(SealError):
         envelope.unwrap(wrapped, under, b"two")
+
+
+@given(plain=st.binary(max_size=5000), clear=st.binary(max_size=300))
+def test_opening_in_one_go_gives_the_same(plain: bytes, clear: bytes) -> None:
+    sealed = envelope.seal(plain, NAME, KEYS, clear)
+    assert envelope.opened(sealed, NAME, holder(BEN)) == plain
+    assert envelope.opened(sealed, NAME, holder()) is None
+
+
+@given(at=st.integers(min_value=0), bit=st.integers(0, 7))
+def test_opening_in_one_go_notices_changed_bits_and_cuts(at: int, bit: int) -> None:
+    sealed = envelope.seal(b"},'x'" * 100, NAME, {ANN: KEYS[ANN]}, b'},"c":1}')
+    altered = bytearray(sealed)
+    altered[at % len(sealed)] ^= 1 << bit
+    for wrong in (bytes(altered), sealed[: at % len(sealed)]):
+        try:
+            assert envelope.opened(wrong, NAME, holder(ANN)) is None  # another key's name
+        except SealError:
+            continue
