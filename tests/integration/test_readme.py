@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from fhir_server.demo import generate
-from resources.codec.json import dump_json
 from tests.integration.web import JSON
+from tests.live import ROOT, SMALL, LiveServer, eventually, serving
 
 README = Path(__file__).parents[2] / "README.md"
 REFUSED = {'"gender":"purple"': "422", "code:above": "400"}
 """What the README shows to be refused."""
+
+
+def token(server: LiveServer) -> str:
+    """Return what the README's `healthbuddy token` prints."""
+    given = {f"HEALTHBUDDY_{name.upper()}": value for name, value in server.settings.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "fhir_server.cli", "token"],
+        cwd=ROOT,
+        env=os.environ | given,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout.strip()
 
 
 def commands() -> list[str]:
@@ -28,21 +44,20 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def demo_server(live_server: str) -> str:
-    """Return the base of a server that has the first of the demo people."""
-    for bundle in generate(patients=2, seed=7):
-        answer = httpx.post(
-            live_server, content=dump_json(bundle), headers={"Content-Type": JSON}, timeout=60
-        )
-        answer.raise_for_status()
-    return live_server
+def demo_server() -> Iterator[LiveServer]:
+    """Yield a server as `make run` starts it, with the first of the demo people."""
+    given = {**SMALL, "demo_patients": "2", "authorization": "smart", "workers": "1"}
+    with serving(**given) as server:
+        assert eventually(lambda: "Ctrl-C stops it" in server.log.read_text(), 90), server.log.read_text()
+        yield server
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_every_command_is_answered_as_the_readme_says(demo_server: str) -> None:
+def test_every_command_is_answered_as_the_readme_says(demo_server: LiveServer) -> None:
     found = {}
+    names = f"B={demo_server.base}; J='Content-Type: {JSON}'; H='Authorization: Bearer {token(demo_server)}'"
     for command in commands():
-        script = f"B={demo_server}; J='Content-Type: {JSON}'\n{command} -s -o /dev/null -w '%{{http_code}}'"
+        script = f"{names}\n{command} -s -o /dev/null -w '%{{http_code}}'"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
         found[command] = done.stdout[:1] + "xx" if done.stdout.startswith("2") else done.stdout
     wanted = {
