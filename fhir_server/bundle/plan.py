@@ -273,7 +273,7 @@ async def judge(
 ) -> None:
     """Weigh by the types' policies what is written; raises FhirError 422 that lists what is wrong with all of it."""
     targets = [(target, target.resource) for target in written if target.resource is not None]
-    if not targets or not asks_more(session):
+    if not targets or not (asks_more(session) or any(_is_consent(resource) for _, resource in targets)):
         return
     inside: dict[str, Json | None] = {target.reference: resource for target, resource in targets}
     inside |= {target.reference: None for target in removed}
@@ -291,6 +291,10 @@ async def judge(
         wrong += target.issues if isinstance(said, FhirError) else []
     if wrong:
         raise FhirError(422, issues=wrong)
+
+
+def _is_consent(resource: Json) -> bool:
+    return resource.get("resourceType") == "Consent"
 
 
 def _prepare(targets: list[Target]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fhir_server.conformance import consents
 from fhir_server.conformance.validating import UNKNOWN, Job, validated_all
 from fhir_server.exchange import Session
 from fhir_server.version import CANONICAL
@@ -46,7 +47,7 @@ async def judged(session: Session, resource: Json, *, size: int = 0, base: str =
     Errors: 422 with every issue where its type's policy is `reject` and it does not conform
     """
     if not asks_more(session):
-        return []
+        return consents.warnings(resource)
     (found,) = await judged_all(session, [resource], size=size, base=base)
     if isinstance(found, FhirError):
         raise found
@@ -68,12 +69,14 @@ async def judged_all(
     settings = session.server.settings
     policies = [settings.policy(str(one.get("resourceType"))) for one in resources]
     looked = [resource for resource, policy in zip(resources, policies, strict=True) if policy != "gate"]
-    if not looked:
-        return [[] for _ in resources]
-    said = iter(await weighed(session, looked, size=size, base=base, inside=inside))
-    return [
+    said = iter(await weighed(session, looked, size=size, base=base, inside=inside) if looked else ())
+    found = [
         _carried_out(policy, resource, next(said)) if policy != "gate" else []
         for resource, policy in zip(resources, policies, strict=True)
+    ]
+    return [
+        one if isinstance(one, FhirError) else [*one, *consents.warnings(resource)]
+        for one, resource in zip(found, resources, strict=True)
     ]
 
 

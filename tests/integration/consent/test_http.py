@@ -197,3 +197,22 @@ async def test_researchers_cannot_search_for_what_they_do_not_read(record: Asker
     assert "taken out" in answer.text
     assert (await record("dr", "GET", url)).status_code == 200
     assert (await record("researcher", "GET", "Patient?gender=female")).status_code == 200
+
+
+async def test_whoever_writes_a_consent_is_told_what_cannot_be_kept(record: Asker) -> None:
+    vague = consent({"type": "deny", "code": [{"text": "what I told you"}]}, id_="c")
+    wanted = {"X-As": "admin", "Prefer": "return=OperationOutcome"}
+    told = await record.http.put("Consent/c", json=vague, headers=wanted)
+    issues = [(one["severity"], one.get("expression")) for one in told.json()["issue"]]
+    assert ("warning", ["Consent.provision.code"]) in issues
+    clear = await record.http.put("Consent/d", json=consent({"type": "deny"}, id_="d"), headers=wanted)
+    assert "warning" not in clear.text
+    entry = {"resource": vague, "request": {"method": "PUT", "url": "Consent/c"}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    both = await record.http.post("", json=bundle, headers=wanted)
+    assert both.status_code == 200
+    assert "Bundle.entry[0].resource.provision.code" in both.text
+    wrong = await record.http.put(
+        "Consent/e", json={"resourceType": "Consent", "id": "e", "provision": 1}, headers=wanted
+    )
+    assert wrong.status_code in (400, 422)
