@@ -232,7 +232,7 @@ class Settings(BaseSettings):
         " This machine's own are not counted.",
     )
     rate_client: float = Field(
-        default=1000, ge=0, description="Requests per second of one client (app); 0: any number."
+        default=10_000, ge=0, description="Requests per second of one client (app); 0: any number."
     )
     rate_user: float = Field(
         default=200, ge=0, description="Requests per second of one person; 0: any number."
