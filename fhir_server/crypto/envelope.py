@@ -40,6 +40,7 @@ KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 _WRAPPED = KEY_BYTES + TAG_BYTES
 _HEAD = Struct(">BBB3s")
 _COUNT = Struct(">H")
+_OWNER = Struct(">qH")
 _WRAP = Struct(f">qH{NONCE_BYTES}s{_WRAPPED}s")
 
 
@@ -59,10 +60,14 @@ class Parts(NamedTuple):
     """Sealed bytes, taken apart."""
 
     kind: int
-    flags: int
-    clear: bytes
+    head: bytes
     wraps: tuple[tuple[int, int, bytes, bytes], ...]
     content: bytes
+
+    @property
+    def clear(self) -> bytes:
+        """What the database itself may read."""
+        return self.head[_HEAD.size :]
 
     @property
     def keys(self) -> list[KeyId]:
@@ -90,20 +95,20 @@ def seal(plain: bytes, name: bytes, keys: Mapping[KeyId, AESGCM], clear: bytes =
             body, flags = smaller, DEFLATED
     fresh = os.urandom(KEY_BYTES + NONCE_BYTES * (len(keys) + 1))
     key, nonce, at = fresh[:KEY_BYTES], fresh[KEY_BYTES : KEY_BYTES + NONCE_BYTES], KEY_BYTES + NONCE_BYTES
-    pieces = [_HEAD.pack(FORM, kind, flags, len(clear).to_bytes(3, "big")), clear, _COUNT.pack(len(keys))]
+    pieces = [_HEAD.pack(FORM, kind, flags, len(clear).to_bytes(3, "big")) + clear, _COUNT.pack(len(keys))]
     for one, cipher in keys.items():
         own = fresh[at : at + NONCE_BYTES]
         at += NONCE_BYTES
-        wrapped = cipher.encrypt(own, key, _wrap_name(name, one))
-        pieces.append(_WRAP.pack(one.subject, one.generation, own, wrapped))
-    pieces += (nonce, AESGCM(key).encrypt(nonce, body, _content_name(name, kind, flags, clear)))
+        owner = _OWNER.pack(one.subject, one.generation)
+        pieces += (owner, own, cipher.encrypt(own, key, b"%b|%b" % (name, owner)))
+    pieces += (nonce, AESGCM(key).encrypt(nonce, body, b"%b|%b" % (name, pieces[0])))
     return b"".join(pieces)
 
 
 def parts(sealed: bytes) -> Parts:
     """Return the parts of sealed bytes; raises SealError where they are none."""
     try:
-        form, kind, flags, size = _HEAD.unpack_from(sealed)
+        form, kind, _, size = _HEAD.unpack_from(sealed)
         at = _HEAD.size + int.from_bytes(size, "big")
         (count,) = _COUNT.unpack_from(sealed, at)
         start = at + _COUNT.size
@@ -112,7 +117,7 @@ def parts(sealed: bytes) -> Parts:
         raise SealError("Sealed content is cut") from error
     if form != FORM:
         raise SealError(f"Content is sealed in form {form}, which is not known here")
-    return Parts(kind, flags, sealed[_HEAD.size : at], wraps, sealed[start + count * _WRAP.size :])
+    return Parts(kind, sealed[:at], wraps, sealed[start + count * _WRAP.size :])
 
 
 def unseal(found: Parts, name: bytes, key_of: Callable[[KeyId], AESGCM | None]) -> bytes:
@@ -120,21 +125,11 @@ def unseal(found: Parts, name: bytes, key_of: Callable[[KeyId], AESGCM | None]) 
 
     Errors: SealError where nobody holds a key, or the bytes are not what was sealed under `name`
     """
-    for subject, generation, nonce, wrapped in found.wraps:
-        one = KeyId(found.kind, subject, generation)
-        cipher = key_of(one)
-        if cipher is None:
-            continue
-        try:
-            key = cipher.decrypt(nonce, wrapped, _wrap_name(name, one))
-            content, own = found.content[NONCE_BYTES:], found.content[:NONCE_BYTES]
-            body = AESGCM(key).decrypt(
-                own, content, _content_name(name, found.kind, found.flags, found.clear)
-            )
-        except (InvalidTag, ValueError) as error:
-            raise SealError("Sealed content was altered, or belongs elsewhere") from error
-        return zlib.decompress(body) if found.flags & DEFLATED else body
-    raise SealError("No key opens this content")
+    sealed = joined(found, found.wraps)
+    content = opened(sealed, name, lambda one: key_of(KeyId(*one)))
+    if content is None:
+        raise SealError("No key opens this content")
+    return content
 
 
 def opened(
@@ -149,18 +144,19 @@ def opened(
         if form != FORM:
             raise SealError(f"Content is sealed in form {form}, which is not known here")
         at = _HEAD.size + int.from_bytes(size, "big")
-        clear = sealed[_HEAD.size : at]
         (count,) = _COUNT.unpack_from(sealed, at)
-        at += _COUNT.size
-        for place in range(at, at + count * _WRAP.size, _WRAP.size):
+        place = at + _COUNT.size
+        end = place + count * _WRAP.size
+        while place < end:
             subject, generation, nonce, wrapped = _WRAP.unpack_from(sealed, place)
             cipher = key_of((kind, subject, generation))
             if cipher is not None:
-                key = cipher.decrypt(nonce, wrapped, b"%b|%d|%d|%d" % (name, kind, subject, generation))
-                at += count * _WRAP.size
-                own, rest = sealed[at : at + NONCE_BYTES], sealed[at + NONCE_BYTES :]
-                body = AESGCM(key).decrypt(own, rest, _content_name(name, kind, flags, clear))
+                owner = sealed[place : place + _OWNER.size]
+                key = AESGCM(cipher.decrypt(nonce, wrapped, b"%b|%b" % (name, owner)))
+                own, rest = sealed[end : end + NONCE_BYTES], sealed[end + NONCE_BYTES :]
+                body = key.decrypt(own, rest, b"%b|%b" % (name, sealed[:at]))
                 return zlib.decompress(body) if flags & DEFLATED else body
+            place += _WRAP.size
     except (InvalidTag, ValueError, struct.error) as error:
         raise SealError("Sealed content was altered, or belongs elsewhere") from error
     return None
@@ -169,17 +165,13 @@ def opened(
 def without(sealed: bytes, subject: int) -> bytes:
     """Return sealed bytes without the wraps for `subject`; needs no key."""
     found = parts(sealed)
-    kept = [_WRAP.pack(*wrap) for wrap in found.wraps if wrap[0] != subject]
-    head = _HEAD.pack(FORM, found.kind, found.flags, len(found.clear).to_bytes(3, "big"))
-    return b"".join((head, found.clear, _COUNT.pack(len(kept)), *kept, found.content))
+    return joined(found, [wrap for wrap in found.wraps if wrap[0] != subject])
 
 
-def _wrap_name(name: bytes, key: KeyId) -> bytes:
-    return b"%b|%d|%d|%d" % (name, key.kind, key.subject, key.generation)
-
-
-def _content_name(name: bytes, kind: int, flags: int, clear: bytes) -> bytes:
-    return b"%b|%d|%d|%b" % (name, kind, flags, clear)
+def joined(found: Parts, wraps: Sequence[tuple[int, int, bytes, bytes]]) -> bytes:
+    """Return sealed bytes made of `found` with other wraps."""
+    packed = (_WRAP.pack(*one) for one in wraps)
+    return b"".join((found.head, _COUNT.pack(len(wraps)), *packed, found.content))
 
 
 def wrap(key: bytes, under: AESGCM, name: bytes) -> bytes:
