@@ -27,6 +27,7 @@ COMMANDS = {
     "token": "tokens",
     "terminology": "terminology",
     "user": "user",
+    "client": "client",
     "key": "key",
     "backup": "backup",
     "restore": "backup",

@@ -1,4 +1,4 @@
-"""`healthbuddy key`: the keys that content is sealed with. What belongs to signing keys is `rotate`."""
+"""`healthbuddy key`: the keys that content is sealed with, and those that sign access tokens."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from rich.table import Table
 
 from fhir_server import keys
 from fhir_server.commands import database
+from fhir_server.commands.signing import rotate, signing
 from fhir_server.commands.terminal import err, fail, out, say
 from fhir_server.crypto import keystore, rewrap
 from fhir_server.crypto.classes import DataClass
@@ -30,11 +31,13 @@ from fhir_server.storage import rotation
 from fhir_server.storage.store import Store
 
 key = typer.Typer(
-    help="The keys that content is sealed with.",
+    help="The keys that content is sealed with, and those that sign access tokens.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+key.command("rotate")(rotate)
+key.command("signing")(signing)
 
 
 def _with_ring(work: Callable[[Settings, Ring], Awaitable[None]]) -> None:

@@ -129,7 +129,7 @@ class Smart:
 
     async def token(self, auth: Any = None, **form: str) -> httpx.Response:
         """Return what the token endpoint answers."""
-        return await self.web.post("/auth/token", data=form, auth=httpx.BasicAuth(*auth) if auth else None)
+        return await self.web.post("/auth/token", data=form, auth=auth or httpx.USE_CLIENT_DEFAULT)
 
     async def redeem(self, url: str, verifier: str, client_id: str = "app", **form: str) -> httpx.Response:
         """Return what the token endpoint answers to the code in an app's redirect."""

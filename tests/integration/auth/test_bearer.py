@@ -120,9 +120,8 @@ FORGED: dict[str, Callable[..., str]] = {
 
 @pytest.mark.parametrize("forge", FORGED)
 async def test_a_forged_token_is_refused(server: Smart, forge: str) -> None:
-    answer = await server.web.get(
-        "/fhir/Observation", headers={"Authorization": b"Bearer " + FORGED[forge](server).encode("latin-1")}
-    )
+    header = b"Bearer " + FORGED[forge](server).encode("latin-1")
+    answer = await server.web.get("/fhir/Observation", headers={b"Authorization": header})
     if forge == "too long" and answer.status_code == 431:
         return
     _refused(answer)
