@@ -98,7 +98,7 @@ def _normal(password: str) -> str:
 def _runs(small: str) -> bool:
     """Whether each character follows from the one before: abcdef…, 987654…, or a short piece repeated."""
     steps = {ord(b) - ord(a) for a, b in itertools.pairwise(small)}
-    if len(steps) == 1:
+    if len(steps) == 1 or (small.isdigit() and len({step % 10 for step in steps}) == 1):
         return True
     return any(small == (small[:n] * len(small))[: len(small)] for n in range(1, len(small) // 3 + 1))
 

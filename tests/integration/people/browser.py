@@ -19,6 +19,7 @@ from tests.integration.web import running
 
 BASE = "http://127.0.0.1:8000"
 PASSWORD = "correct horse battery staple"
+_HASHED: list[str] = []
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 _LINK = re.compile(r"http://127\.0\.0\.1:8000(/auth/\S+)")
 
@@ -72,7 +73,8 @@ def token_of(answer: httpx.Response) -> str:
 
 async def person(app: App, email: str, role: str = "patient", user: str = "", **said: Any) -> Account:
     """Return a new account that signs in with PASSWORD."""
-    hashed = await passwords.hashed(PASSWORD)
+    if not _HASHED:
+        _HASHED.append(await passwords.hashed(PASSWORD))
     async with store_of(app).pool.connection() as conn:
         return await accounts.create(
             conn,
@@ -81,7 +83,7 @@ async def person(app: App, email: str, role: str = "patient", user: str = "", **
                 "email": email,
                 "user": user,
                 "roles": [role] if role else [],
-                "password": hashed,
+                "password": _HASHED[0],
                 "verified": True,
                 **said,
             },

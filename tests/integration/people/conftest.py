@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from fhir_server.app import App
 from tests.integration.people.browser import Browser, pages
@@ -17,14 +18,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def app(database_url: str, folder: Path) -> AsyncIterator[App]:
     """Yield the running app."""
     async with pages(database_url, folder) as one:
         yield one
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def browser(app: App) -> AsyncIterator[Browser]:
     """Yield a browser that was nowhere yet."""
     one = Browser(app)

@@ -12,6 +12,8 @@ from fhir_server.app import App
 from fhir_server.auth import sessions
 from tests.integration.people.browser import PASSWORD, Browser, person, store_of, token_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_the_right_password_opens_the_account(app: App, browser: Browser) -> None:
     await person(app, "right@example.org")
