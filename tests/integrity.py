@@ -135,7 +135,9 @@ class _Check:
 
     def _gone(self, row: Row) -> None:
         _, *rest, digests = self.stored.own[row.rid]
-        if rest != [MISSING_DATE, MISSING_DATE, [], [], []] or any(digests) or row.tail is not None:
+        kept = row.version > 0  # a deletion keeps what rules of access ask
+        nothing = [MISSING_DATE, MISSING_DATE, [], [], []]
+        if (not kept and rest != nothing) or any(digests) or row.tail is not None:
             self._say(row.rid, f"is not there, but has {rest} {digests}")
 
     def _live(self, row: Row) -> None:

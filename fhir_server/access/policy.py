@@ -212,18 +212,6 @@ class Policy:
         consented = "" if own == NOWHERE else self._agreed(values, type_name, row, kept=kept)
         return " AND ".join(f"({one})" for one in (own, consented) if one)
 
-    def stored(self, sql: Arguments | None, type_name: str, row: str) -> str:
-        """Return `where` for current rows of which some may be deletions.
-
-        Shape:  of a deletion nothing is left to be asked but whose it was and how sensitive: what cannot be told is
-                closed, as of an older version
-        """
-        live = self.where(sql, type_name, row)
-        if not live:
-            return ""
-        gone = self.where(sql, type_name, row, kept=True) or "true"
-        return f"CASE WHEN {row}.live THEN ({live}) ELSE ({gone}) END"
-
     def _agreed(self, sql: Arguments, type_name: str, row: str, *, kept: bool) -> str:
         """Return the condition that patients' consents let a row be seen, and those through whom it belongs."""
         if self.consents.everything:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from psycopg import AsyncConnection
 
 from fhir_server.access import current as in_force
-from fhir_server.access.policy import SEEING, Policy
+from fhir_server.access.policy import Policy
 from fhir_server.storage import read
 from fhir_server.storage.binary import Int8s
 from fhir_server.storage.read import Old
@@ -85,29 +85,32 @@ async def seen_of(conn: Conn, policy: Policy, rows: Sequence[Row]) -> set[int]:
     open_ = [rid for rid, found in told.items() if found is None]
     seen = {rid for rid, found in told.items() if found}
     if open_:
-        seen |= await chosen(conn, policy, open_, SEEING)
+        seen |= await _seen_now(conn, policy, open_)
     for row in rows:
         if row.rid in seen:
             policy.note(row)
     return seen
 
 
-async def chosen(
-    conn: Conn, policy: Policy, rids: Sequence[int], letters: str, *, writes: bool = False
-) -> set[int]:
-    """Return those row numbers whose current rows are in reach by a scope with one of `letters`."""
-    where = policy.where(None, "", "r", letters, writes=writes) or "true"
-    text = f"SELECT r.rid FROM resource r WHERE r.rid = ANY(%s) AND ({where})"
+async def _seen_now(conn: Conn, policy: Policy, rids: Sequence[int]) -> set[int]:
+    """Return those row numbers whose current rows may be seen."""
+    return await _those(conn, rids, policy.where(None, "", "r"))
+
+
+async def _writable_now(conn: Conn, policy: Policy, rids: Sequence[int], letter: str) -> set[int]:
+    """Return those row numbers whose current rows may be written by a scope with `letter`."""
+    return await _those(conn, rids, policy.where(None, "", "r", letter, writes=True))
+
+
+async def _those(conn: Conn, rids: Sequence[int], where: str) -> set[int]:
+    text = f"SELECT r.rid FROM resource r WHERE r.rid = ANY(%s) AND r.version > 0 AND ({where or 'true'})"
     cursor = await conn.execute(text.encode(), (Int8s(rids),), prepare=False)
     return {rid for (rid,) in await cursor.fetchall()}
 
 
 async def chosen_by(conn: Conn, policy: Policy, rids: Sequence[int], type_name: str, writer: str) -> set[int]:
     """Return those rows of a type that belong to whom the grant may write resources of the type `writer` for."""
-    where = policy.owned_by(type_name, "r", writer, "cu") or "true"
-    text = f"SELECT r.rid FROM resource r WHERE r.rid = ANY(%s) AND r.version > 0 AND ({where})"
-    cursor = await conn.execute(text.encode(), (Int8s(rids),), prepare=False)
-    return {rid for (rid,) in await cursor.fetchall()}
+    return await _those(conn, rids, policy.owned_by(type_name, "r", writer, "cu"))
 
 
 async def require_writable(
@@ -120,10 +123,10 @@ async def require_writable(
     """
     for letter in sorted({letter for _, letter in rows}):
         rids = [row.rid for row, own in rows if own == letter]
-        allowed = await chosen(conn, policy, rids, letter, writes=True)
+        allowed = await _writable_now(conn, policy, rids, letter)
         for row, own in rows:
             if own == letter and row.rid not in allowed:
-                if not written and row.rid not in await chosen(conn, policy, [row.rid], SEEING):
+                if not written and row.rid not in await _seen_now(conn, policy, [row.rid]):
                     raise unknown(row.type_name, row.id)
                 raise out_of_reach(row.type_name)
 

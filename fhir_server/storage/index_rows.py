@@ -65,13 +65,14 @@ class Outer(Indexed, kw_only=True):
     def reposts(self) -> bool:
         """Whether the postings differ from what is stored."""
         old = self.old
-        return old is None or (old.posts, old.d0, old.pid) != (self.rows.posts, self.rows.d0, self.pid)
+        return old is None or not old.live or (old.posts, old.d0, old.pid) != (self.rows.posts, self.rows.d0, self.pid)
 
 
 def removals(outers: Sequence[Outer]) -> list[Part]:
     """Return the parts that remove index rows which updated resources no longer have."""
     moved = [one for one in outers if one.old is not None]
-    posts = [(one.rid, h, one.old.d0) for one in moved if one.old and one.reposts for h in one.old.posts]
+    posted = [one for one in moved if one.old is not None and one.old.live and one.reposts]
+    posts = [(one.rid, h, one.old.d0) for one in posted if one.old is not None for h in one.old.posts]
     parts: list[Part] = [("-posts", columns(posts, Int8s, Int8s, Int8s))]
     for number, name in enumerate(GROUPS):
         stale = [one.rid for one in moved if one.replaces(number)]

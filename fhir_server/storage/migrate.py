@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import psycopg
 from alembic import command
@@ -20,6 +21,15 @@ from fhir_server.storage.schema import Schema, migrations_folder, schema
 
 def upgrade(conninfo: str, revision: str = "head") -> Schema:
     """Return the schema's state after all migrations up to `revision` ran; safe to call from several processes."""
+    return _run(conninfo, command.upgrade, revision)
+
+
+def downgrade(conninfo: str, revision: str) -> Schema:
+    """Return the schema's state after all migrations above `revision` were undone."""
+    return _run(conninfo, command.downgrade, revision)
+
+
+def _run(conninfo: str, step: Callable[[Config, str], None], revision: str) -> Schema:
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     engine = create_engine(
@@ -27,7 +37,7 @@ def upgrade(conninfo: str, revision: str = "head") -> Schema:
     )
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        step(config, revision)
     return schema(conninfo)
 
 

@@ -81,7 +81,10 @@ def replaced(old: Old, tail: bytes, rows: IndexRows, method: int) -> Write:
 
 
 def deleted(old: Old) -> Write:
-    """Return the write of a deletion: a version without content that nothing finds, and is whose it was."""
+    """Return the write of a deletion: a version without content that nothing finds, and is whose it was.
+
+    Shape:  its row keeps what the arrays and dates said last, since rules of access ask them
+    """
     gone = replaced(old, b"", IndexRows(), DELETE)
     gone.tail, gone.pid, gone.owners, gone.labels = None, old.pid, old.owners, old.labels
     return gone
@@ -225,12 +228,18 @@ seen, t0, p0, e0, g0, t1, p1, e1, g1),
 (SELECT %s AS tokens, %s AS posts, %s AS present, %s AS digests OFFSET 0) a"""
 _SLICES = """w.pid, w.owners::bigint[], w.labels::int[], w.d0, w.d1,
 a.tokens[w.t0 + 1 : w.t1], a.posts[w.p0 + 1 : w.p1], a.present[w.e0 + 1 : w.e1], a.digests[w.g0 + 1 : w.g1], w.tail"""
+_KEPT = """w.pid, w.owners::bigint[], w.labels::int[],
+CASE WHEN w.live THEN w.d0 ELSE r.d0 END, CASE WHEN w.live THEN w.d1 ELSE r.d1 END,
+CASE WHEN w.live THEN w.tokens[w.t0 + 1 : w.t1] ELSE r.tokens END,
+CASE WHEN w.live THEN w.posts[w.p0 + 1 : w.p1] ELSE r.posts END,
+CASE WHEN w.live THEN w.present[w.e0 + 1 : w.e1] ELSE r.present END, w.digests[w.g0 + 1 : w.g1], w.tail"""
+"""A deletion keeps what its row said of itself: who may see it is whoever could see what was deleted."""
 _CLOCK = "date_trunc('milliseconds', clock_timestamp() + interval '999 microseconds')"
 
 _MOVED = f"""w AS MATERIALIZED (SELECT w.*, a.* FROM {_RESOURCE}, guard), moved AS (
 UPDATE resource r SET version = w.version, updated = COALESCE(w.updated, GREATEST({_CLOCK},
 r.updated + interval '1 millisecond')), live = w.live, method = w.method,
-(pid, owners, labels, d0, d1, tokens, posts, present, digests, tail) = (SELECT {_SLICES.replace("a.", "w.")})
+(pid, owners, labels, d0, d1, tokens, posts, present, digests, tail) = (SELECT {_KEPT})
 FROM w WHERE r.rid = w.rid AND r.version = {{before}} RETURNING r.rid, r.updated)"""
 
 _REINDEXED = f"""w AS MATERIALIZED (SELECT w.*, a.* FROM {_RESOURCE}, guard), moved AS (

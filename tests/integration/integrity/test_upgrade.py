@@ -7,7 +7,7 @@ import pytest
 
 from fhir_server.changes import reindex
 from fhir_server.search import custom
-from fhir_server.storage.migrate import upgrade
+from fhir_server.storage.migrate import downgrade, upgrade
 from tests.integration.integrity.resources import Maker
 from tests.integration.integrity.test_parameters import idle
 from tests.integration.web import client
@@ -27,7 +27,7 @@ concept_property, concept_ancestor, concept_parent, concept_parent_code, concept
 DROP INDEX resource_long;
 UPDATE alembic_version SET version_num = '0001';
 """
-"""What makes a database of the second schema one that the first release could have left."""
+"""What makes a database of the third schema one that the first release could have left."""
 
 
 async def test_an_upgraded_database_is_indexed_while_it_is_written(
@@ -40,6 +40,7 @@ async def test_an_upgraded_database_is_indexed_while_it_is_written(
         for _ in range(15):
             await web.post("", json=maker.bundle("batch", 6))
     custom.forget()
+    downgrade(fresh_database_url, "0003")
     with psycopg.connect(fresh_database_url) as conn:
         conn.execute(AGED.encode())
     upgrade(fresh_database_url)
