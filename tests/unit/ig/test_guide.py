@@ -55,7 +55,12 @@ def errors(resource: Json) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("resource", ALL, ids=map(name, ALL))
 def test_the_validator_finds_nothing(resource: Json) -> None:
-    assert found(resource) == []
+    assert [one for one in found(resource) if not _of_our_own(one)] == []
+
+
+def _of_our_own(one: Issue) -> bool:
+    """Whether a warning is of a purpose that v3-ActReason has no code for, which an extensible binding lets us add."""
+    return one.id == "binding-extensible" and "CodeSystem/privacy-purpose#ai-processing" in one.text
 
 
 def test_every_profile_has_an_example() -> None:
@@ -89,7 +94,7 @@ def test_the_guide_lists_all_it_has() -> None:
 def test_operations_are_as_the_server_tells_them() -> None:
     assert "fhirpath" in registered
     ours = [each for each in resources() if each["resourceType"] == "OperationDefinition"]
-    assert len(ours) == 3
+    assert len(ours) == 9
     for each in ours:
         assert each == definition(each["id"], CANONICAL)
 
