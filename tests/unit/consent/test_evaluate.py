@@ -340,3 +340,28 @@ def test_the_verdict_names_the_rule_that_decided() -> None:
         ("Consent/c", True, ""),
         ("Consent/d", False, "label is another"),
     ]
+
+
+# ------------------------------------------------------------------------- the table of the documentation
+
+NAMED_PSY = {**PERMIT_DR, "securityLabel": [coding(ACT, "PSY")]}
+X, Y = DR, Asking(frozenset({"Practitioner/y"}), "TREAT", now=NOW)
+TABLE: list[tuple[list[dict[str, Any]], str, str]] = [
+    ([], "all", "all"),
+    ([{"provision": DENY_PSY}], "all but PSY", "all but PSY"),
+    ([{"provision": DENY_PSY}, {"provision": PERMIT_DR}], "all but PSY", "all but PSY"),
+    ([{"provision": DENY_PSY}, {"provision": NAMED_PSY}], "all", "all but PSY"),
+    ([{"provision": DENY_ORG}, {"provision": PERMIT_DR}], "all", "all"),
+    ([{"provision": PERMIT_DR}, {"base": "OPTOUT"}], "nothing", "nothing"),
+    ([{"provision": PERMIT_DR, "base": "OPTOUT"}], "all", "nothing"),
+]
+
+
+@pytest.mark.parametrize(("said", "dr_x", "dr_y"), TABLE)
+def test_the_worked_examples_are_true(said: list[dict[str, Any]], dr_x: str, dr_y: str) -> None:
+    consents = [
+        consent(**one, id_=f"c{month}", when=f"2026-0{month}-01") for month, one in enumerate(said, 1)
+    ]
+    told = {(True, True): "all", (True, False): "all but PSY", (False, False): "nothing"}
+    for asking, expected in ((X, dr_x), (Y, dr_y)):
+        assert told[sees(asking, LAB, *consents), sees(asking, PSY, *consents)] == expected
