@@ -16,6 +16,7 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from fhir_server.access import current
 from fhir_server.access.grant import Grant
 from fhir_server.changes.ids import new_id
 from fhir_server.crypto.providers import KeyTroubleError
@@ -59,16 +60,17 @@ async def erase(session: Session, request: Request) -> Result:
 
     Errors: 403 without the elevation that it takes, 404, 400 without a reason
     """
-    _require(request.grant)
+    grant = current.policy().grant
+    _require(grant)
     call = read_call(request, NAME, {"reason"})
     reason = (call.text("reason") or "").strip()
     if not reason or len(reason) > LONGEST:
         raise FhirError(400, "required", f"{NAME} needs a 'reason' of up to {LONGEST:,} characters", "reason")
     id_ = route(request.method, request.path).id or ""
-    done = await carried_out(session.store, id_, request.grant.user or request.grant.subject, reason)
+    done = await carried_out(session.store, id_, grant.user or grant.subject, reason)
     if done is None:
         raise FhirError(404, "not-found", f"Patient/{id_} is not known here")
-    body = dump_json(certificate(done, f"Patient/{id_}", request.grant, reason))
+    body = dump_json(certificate(done, f"Patient/{id_}", grant, reason))
     async with session.store.pool.connection() as conn:
         await conn.execute("UPDATE erasure SET certificate = %s WHERE id = %s", (body, done.id))
     return Result(200, body, kind="parameters")
