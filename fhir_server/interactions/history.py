@@ -46,6 +46,7 @@ async def history(session: Session, request: Request) -> Result:
         wanted = await _slice(conn, kind, row, query)
         rows = await storage.page(conn, wanted, count + 1) if count else []
         total = await _total(conn, wanted, rows, count)
+    current.note(rows)
     return _bundle(request, query, rows, count, total, safe)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fhir_server.access import current
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
 from fhir_server.operations.parameters import Call, Given, read_call
@@ -72,6 +73,7 @@ async def lastn(session: Session, request: Request) -> Result:
             text = f"The answer would hold {len(kept):,} observations; ask more narrowly"
             raise FhirError(400, "too-costly", text)
         included = await include.fetch(conn, query.includes, kept)
+    current.note([*kept, *included])
     own = [("max", str(most)), *query.pairs]
     links = [("self", url(request.base, f"Observation/{NAME}", own))]
     page = Page(kept, included, len(kept), links, query.issues)

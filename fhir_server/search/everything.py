@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from fhir_server.access import current
 from fhir_server.search import compartment, plan
 from fhir_server.search.run import COLUMNS, WIDTH, run
 from fhir_server.search.sql import Sql, all_of, any_of, of_types
@@ -51,7 +52,9 @@ async def page(conn: AsyncConnection[Any], wanted: Wanted, after: int, limit: in
     few = wanted.owners is not None and len(wanted.owners) <= FEW
     text = (_listed if few else _walked)(sql, wanted)
     text += f" AND {all_of(_chosen(sql, wanted, after))} ORDER BY r.rid LIMIT {limit}"
-    return [(Row(*found[:WIDTH]), found[WIDTH]) for found in await run(conn, text, sql.args)]
+    rows = [(Row(*found[:WIDTH]), found[WIDTH]) for found in await run(conn, text, sql.args)]
+    current.note(row for row, _ in rows)
+    return rows
 
 
 def _chosen(sql: Sql, wanted: Wanted, after: int) -> list[str]:
