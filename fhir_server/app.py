@@ -23,7 +23,7 @@ from fhir_server.crypto.files import secret_file
 from fhir_server.interactions import HANDLERS
 from fhir_server.logs import AccessLog
 from fhir_server.operations import lookup
-from fhir_server.pages import discovered, oauth, people
+from fhir_server.pages import app_state, discovered, oauth, people
 from fhir_server.rest.config import RestConfig
 from fhir_server.rest.cors import Cors
 from fhir_server.rest.door import Door
@@ -88,7 +88,7 @@ def create_app(settings: Settings) -> App:
     app.add_exception_handler(HTTPException, elsewhere)
     if settings.authorization == "smart":
         app.beside = ("/fhir/.well-known/",)
-        app.router.routes.extend([*discovered.ROUTES, *oauth.ROUTES])
+        app.router.routes.extend([*discovered.ROUTES, *oauth.ROUTES, *app_state.ROUTES])
         people.mounted(app)
     app.add_route("/", home, methods=["GET"], include_in_schema=False)
     for path, endpoint, summary in (
@@ -183,5 +183,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await background.cancelled(sides)
         await server.trail.close()
+        await server.rates.close()
         server.access.flush()
         await server.store.close()
