@@ -94,7 +94,7 @@ def test_the_guide_lists_all_it_has() -> None:
 def test_operations_are_as_the_server_tells_them() -> None:
     assert "fhirpath" in registered
     ours = [each for each in resources() if each["resourceType"] == "OperationDefinition"]
-    assert len(ours) == 9
+    assert len(ours) == 10
     for each in ours:
         assert each == definition(each["id"], CANONICAL)
 
