@@ -12,6 +12,7 @@ import msgspec
 
 from fhir_server.consent.evaluate import asked, counts, open_by_default
 from fhir_server.consent.expression import (
+    OF_DELETIONS,
     OF_VERSIONS,
     Arguments,
     Atom,
@@ -50,19 +51,22 @@ class Held(msgspec.Struct, frozen=True):
 class Group(msgspec.Struct, frozen=True):
     """Patients whose consents say the same to this caller: the condition under which a row of theirs is denied.
 
-    Shape:  `versions` is the same for older versions and deletions: what cannot be told there is closed
+    Shape:  `versions` is the same for older versions, `gone` for deletions: what cannot be told there is closed
     """
 
     pids: tuple[int, ...]
     denied: Condition
     versions: Condition
+    gone: Condition
 
     def text(self, sql: Arguments, row: str, version: bool) -> str:
-        """Return the condition as SQL; a deletion has lost what it was found by."""
-        closed = text(self.versions, sql, row)
-        if version or self.versions == self.denied:
-            return closed
-        return f"(CASE WHEN {row}.tail IS NULL THEN {closed} ELSE {text(self.denied, sql, row)} END)"
+        """Return the condition as SQL; a deletion has lost its references."""
+        if version:
+            return text(self.versions, sql, row)
+        denied = text(self.denied, sql, row)
+        if self.gone == self.denied:
+            return denied
+        return f"(CASE WHEN {row}.tail IS NULL THEN {text(self.gone, sql, row)} ELSE {denied} END)"
 
 
 class Compiled:
@@ -75,9 +79,11 @@ class Compiled:
         self.veil: Veil | None = None
         self.until = until
         if not open_ and exempt:
-            groups = [*groups, Group(tuple(sorted(exempt)), False, False)]
+            groups = [*groups, Group(tuple(sorted(exempt)), False, False, False)]
         self.groups = [
-            one for one in groups if one.denied is not (not open_) or one.versions is not (not open_)
+            one
+            for one in groups
+            if any(each is not (not open_) for each in (one.denied, one.versions, one.gone))
         ]
         self.everything = open_ and not self.groups
         self._of = {pid: one for one in self.groups for pid in one.pids}
@@ -112,7 +118,7 @@ class Compiled:
         group = self._of.get(pid)
         if group is None:
             return not self.open
-        return told(group.versions if row.tail is None else group.denied, row)
+        return told(group.gone if row.tail is None else group.denied, row)
 
 
 def compiled(asking: Asking, held: Iterable[Held], own: Mapping[str, int]) -> Compiled:
@@ -129,11 +135,11 @@ def compiled(asking: Asking, held: Iterable[Held], own: Mapping[str, int]) -> Co
         if patient in own:
             by_patient.setdefault(own[patient], [])
     exempt = [own[patient] for patient in asking.own if patient in own]
-    groups: dict[tuple[Condition, Condition], list[int]] = {}
+    groups: dict[tuple[Condition, ...], list[int]] = {}
     for pid, listed in by_patient.items():
         if pid not in exempt:
             patient = named.get(pid, listed[0].directive.patient if listed else "")
-            key = (denied(asking, listed, patient), denied(asking, listed, patient, versions=True))
+            key = tuple(denied(asking, listed, patient, known) for known in (None, OF_VERSIONS, OF_DELETIONS))
             groups.setdefault(key, []).append(pid)
     return Compiled(
         [Group(tuple(sorted(pids)), *key) for key, pids in groups.items()],
@@ -149,10 +155,12 @@ def changes(now: float, directives: Iterable[Directive]) -> float:
     return min((bound for bound in bounds if now < bound < float("inf")), default=0.0)
 
 
-def denied(asking: Asking, held: Sequence[Held], patient: str, *, versions: bool = False) -> Condition:
-    """Return the condition under which a row of one patient is denied."""
+def denied(
+    asking: Asking, held: Sequence[Held], patient: str, known: frozenset[str] | None = None
+) -> Condition:
+    """Return the condition under which a row of one patient is denied; `known`: the kinds of atoms that can be told."""
     rules = [
-        (rule, _condition(rule, asking, patient, one.rids, versions))
+        (rule, _condition(rule, asking, patient, one.rids, known))
         for one in held
         for rule in one.directive.rules
         if rule.in_force(asking.now) and counts(rule, asking, patient)
@@ -169,7 +177,7 @@ def denied(asking: Asking, held: Sequence[Held], patient: str, *, versions: bool
 
 
 def _condition(
-    rule: Rule, asking: Asking, patient: str, rids: Mapping[str, int], versions: bool
+    rule: Rule, asking: Asking, patient: str, rids: Mapping[str, int], known: frozenset[str] | None
 ) -> Condition:
     """Return what a rule asks of a row; what cannot be told denies, and never permits."""
     unknown = rule.effect == "deny"
@@ -178,7 +186,7 @@ def _condition(
         if criterion.kind in _ABOUT:
             one = any_of(
                 [
-                    unknown if isinstance(each, Atom) and versions and each.kind not in OF_VERSIONS else each
+                    unknown if isinstance(each, Atom) and known and each.kind not in known else each
                     for each in _about(criterion, rule.effect, rids)
                 ]
             )

@@ -63,6 +63,9 @@ Condition = bool | Atom | Not | All | Any
 OF_VERSIONS = frozenset({"types", "labels", "same"})
 """Kinds that can be told of an older version, and of a row by itself."""
 
+OF_DELETIONS = OF_VERSIONS | {"codes", "within", "touches"}
+"""Kinds that can be told of a deletion, which keeps what it was found by but its references."""
+
 
 def all_of(parts: Sequence[Condition]) -> Condition:
     """Return the conjunction; True where there are none."""
