@@ -246,6 +246,12 @@ class Settings(BaseSettings):
     rate_burst_s: float = Field(
         default=10, gt=0, le=3600, description="Seconds of unused rate that may be spent at once."
     )
+    rate_redis_url: str = Field(
+        default="",
+        repr=False,
+        description="URL of a Redis in which several machines count together (extra `redis`): `rediss://…`. Empty: each"
+        " machine counts by itself.",
+    )
     shutdown_s: float = Field(
         default=20.0,
         ge=0,

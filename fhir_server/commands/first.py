@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from fhir_server.auth import accounts, clients, passwords
 from fhir_server.auth.client_metadata import client_of
 from fhir_server.auth.clients import CREDENTIALS, Client
+from fhir_server.commands.terminal import say
 from fhir_server.commands.tokens import ALGORITHM, CLIENT, SCOPES, own_key
 from fhir_server.demo import caregiver as demo_caregiver
 from fhir_server.settings import Settings
@@ -24,6 +25,10 @@ APP = "demo-app"
 """The demo app's client_id: a public client on this machine, port 3000."""
 AT = "demo.example"
 """Domain of the demo accounts; nobody's (RFC 2606)."""
+
+
+class FirstStartError(Exception):
+    """What nobody gets in without could not be made; the text says so."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -54,7 +59,7 @@ def table() -> _Table:
 def prepared(settings: Settings, *, demo: bool, loading: bool) -> list[Made]:
     """Return the accounts that were made; the work is done in a process of its own, whose threads end with it.
 
-    Errors: RuntimeError where it could not be done; the process has told why
+    Errors: FirstStartError where it could not be done; the process has told why
     """
     read, write = os.pipe()
     pid = os.fork()
@@ -64,6 +69,8 @@ def prepared(settings: Settings, *, demo: bool, loading: bool) -> list[Made]:
             made = asyncio.run(prepare(settings, demo=demo, loading=loading))
             os.write(write, msgspec.json.encode(made))
             code = 0
+        except Exception as error:
+            say(f"{type(error).__name__}: {error}")
         finally:
             with suppress(OSError):
                 os.close(write)
@@ -72,7 +79,7 @@ def prepared(settings: Settings, *, demo: bool, loading: bool) -> list[Made]:
     with os.fdopen(read, "rb") as pipe:
         told = pipe.read()
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
-        raise RuntimeError("the server's own client could not be registered")
+        raise FirstStartError("The server's own client could not be registered; the reason is above")
     return msgspec.json.decode(told, type=list[Made])
 
 

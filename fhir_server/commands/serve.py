@@ -14,8 +14,9 @@ import typer
 
 from fhir_server.commands import database
 from fhir_server.commands.binding import addresses, listen
-from fhir_server.commands.first import prepared, shown
+from fhir_server.commands.first import FirstStartError, Made, prepared, shown
 from fhir_server.commands.terminal import fail, say, warn
+from fhir_server.rest.rates_redis import RatesError
 from fhir_server.settings import Settings
 from fhir_server.setup.definitions import SetupError, ensure_definitions
 from fhir_server.storage.embedded import EmbeddedError, EmbeddedPostgres
@@ -63,7 +64,7 @@ def _supervise(
     url = settings.own_base
     text = banner(settings)
     if settings.authorization == "smart":
-        made = prepared(settings, demo=wants_demo, loading=loader is not None)
+        made = _prepared(settings, wants_demo, loader is not None)
         if made:
             say(shown(made))
 
@@ -86,11 +87,19 @@ def _supervise(
         warn(OPEN)
     try:
         Supervisor(settings, listener, every_tick=tick, when_ready=ready).run()
-    except StartError as error:
+    except (StartError, RatesError) as error:
         raise fail(str(error)) from error
     finally:
         if loader is not None:
             loader.end()
+
+
+def _prepared(settings: Settings, demo: bool, loading: bool) -> list[Made]:
+    """Return the accounts that were made; exits where nobody could get in."""
+    try:
+        return prepared(settings, demo=demo, loading=loading)
+    except FirstStartError as error:
+        raise fail(str(error)) from error
 
 
 def banner(settings: Settings) -> str:

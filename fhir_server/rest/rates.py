@@ -12,15 +12,12 @@ import math
 import mmap
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
 from fhir_server.access.grant import Grant
 from resources.outcome import FhirError
-
-if TYPE_CHECKING:
-    from fhir_server.settings import Settings
 
 WAYS = 4
 PLACES = 1 << 16
@@ -47,6 +44,10 @@ class Buckets(Protocol):
         """Take one request of bucket `key`; return 0, or the seconds to wait where it is empty."""
         ...
 
+    async def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
 
 class SharedBuckets:
     """Buckets in memory that processes forked later share."""
@@ -61,6 +62,9 @@ class SharedBuckets:
     async def take(self, key: str, rate: float, burst: float) -> float:
         """Take one request of bucket `key`; return 0, or the seconds to wait where it is empty."""
         return self.taken(key, rate, burst)
+
+    async def close(self) -> None:
+        """Do nothing: the memory goes with the process."""
 
     def taken(self, key: str, rate: float, burst: float) -> float:
         """Return 0 having taken one request of bucket `key`, or the seconds to wait where it is empty."""
@@ -111,6 +115,10 @@ class Rates:
         if limits.user and grant.user:
             await self._spend(f"who {grant.subject}", limits.user, "This account asks too often")
 
+    async def close(self) -> None:
+        """Let go of what is held."""
+        await self._buckets.close()
+
     async def _spend(self, key: str, rate: float, text: str) -> None:
         wait = await self._buckets.take(key, rate, max(self.limits.burst, 1 / rate))
         if wait:
@@ -122,15 +130,3 @@ class Rates:
                 f"{text}; try again in {after} seconds",
                 headers={"Retry-After": str(after)},
             )
-
-
-def rates_of(settings: Settings) -> Rates:
-    """Return the limits of a server, their buckets in memory that its workers share."""
-    limits = Limits(
-        address=settings.rate_address,
-        client=settings.rate_client,
-        user=settings.rate_user,
-        sign_in=settings.rate_sign_in,
-        burst=settings.rate_burst_s,
-    )
-    return Rates(limits, SharedBuckets())

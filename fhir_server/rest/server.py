@@ -24,10 +24,10 @@ from fhir_server.rest.body import DisconnectedError, read_body
 from fhir_server.rest.call import Call, Reply, parse_pairs
 from fhir_server.rest.config import RestConfig
 from fhir_server.rest.incoming import request_of, understood
+from fhir_server.rest.limited import rates_of
 from fhir_server.rest.limits import Budget, Gate
 from fhir_server.rest.negotiate import Answer, accepted, negotiate
 from fhir_server.rest.outgoing import error_reply, reply_of
-from fhir_server.rest.rates import rates_of
 from fhir_server.routing import allowed, route
 from resources.outcome import FhirError
 
