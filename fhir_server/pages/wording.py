@@ -34,12 +34,13 @@ class Words(msgspec.Struct, frozen=True):
 class Offer(msgspec.Struct, frozen=True):
     """A clinical scope on the page.
 
-    Shape:  `n` names its fields; `see` and `change` are empty where it does not ask for that; `types` are offered to
-            choose from, type and name, where it is for every type
+    Shape:  `n` names its fields; `one` whether it is about one patient; `see` and `change` are empty where it does not
+            ask for that; `types` are offered to choose from, type and name, where it is for every type
     """
 
     n: int
     title: str
+    one: bool
     whose: str
     see: str
     change: str
@@ -65,7 +66,8 @@ def others(asked: Iterable[str]) -> set[str]:
 def chosen(asked: Iterable[str], ticks: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Return the scopes that the ticks of a form leave of those asked for.
 
-    Shape:  ticks are `see:N`, `change:N`, `some:N` (only the types ticked as `type:N`), `who`, `lasting`
+    Shape:  ticks are `see:N`, `change:N`, `who`, `lasting`; where `kinds:N` says that types were offered, one that is
+            not ticked as `type:N` leaves those that are, and no others
     """
     ticked: dict[str, list[str]] = {}
     for name, value in ticks:
@@ -88,12 +90,10 @@ def _left(n: int, one: Scope, ticked: Mapping[str, list[str]]) -> list[Scope]:
     actions = "".join(a for a in one.actions if (sees if a in SEES else changes))
     if not actions:
         return []
-    if one.type != "*" or f"some:{n}" not in ticked:
+    kept = [name for name in words().offered if name in ticked.get(f"type:{n}", ())]
+    if one.type != "*" or f"kinds:{n}" not in ticked or len(kept) == len(words().offered):
         return [Scope(one.level, one.type, actions, one.query)]
-    allowed = set(words().offered)
-    return [
-        Scope(one.level, name, actions, one.query) for name in ticked.get(f"type:{n}", ()) if name in allowed
-    ]
+    return [Scope(one.level, name, actions, one.query) for name in kept]
 
 
 def _offer(n: int, one: Scope) -> Offer:
@@ -106,6 +106,7 @@ def _offer(n: int, one: Scope) -> Offer:
     return Offer(
         n=n,
         title=title,
+        one=one.level == "patient",
         whose=_WHOSE[one.level],
         see="See it" if any(a in SEES for a in one.actions) else "",
         change=_listed(changes),

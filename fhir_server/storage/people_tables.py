@@ -1,7 +1,7 @@
 """The schema's people: accounts, how they prove who they are, their sessions, and what was sent to them.
 
-Secrets that are only compared (session, link, one-time code, recovery code) are kept as SHA-256 of at least 80 random
-bits; passwords as argon2id; the secrets of one-time password apps sealed under the accounts' key, which is in a file.
+Secrets that are only compared (session, link, one-time code, recovery code) are kept as SHA-256;
+passwords as argon2id; the secrets of one-time password apps sealed under the accounts' key, which is in a file.
 """
 
 from __future__ import annotations

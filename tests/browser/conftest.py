@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -54,9 +53,9 @@ def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             thread.join(START_SECONDS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Yield the Chromium of this machine."""
+    """Yield the Chromium of this machine; not for longer: while it is there, no other event loop can run."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         pytest.skip("there is no Chromium on this machine")
@@ -81,9 +80,3 @@ def page(chromium: Browser) -> Iterator[Page]:
     yield one
     context.close()
     assert [text for text in complaints if "401" not in text and "400" not in text] == []
-
-
-def pictures(folder: Path) -> Path:
-    """Return a folder for screenshots."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

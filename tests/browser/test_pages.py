@@ -9,7 +9,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import psycopg
@@ -31,7 +31,7 @@ def person(site: Site, email: str, role: str = "patient", user: str = "") -> Non
         conn.execute(
             "INSERT INTO account (id, name, email, email_key, email_verified, fhir_user, roles, state, password)"
             " VALUES (%s, 'Ana Rivera', %s, %s, now(), %s, %s, 'active', %s)",
-            (email.split("@")[0], email, email, user, [role], PasswordHasher().hash(PASSWORD)),
+            (email.partition("@")[0], email, email, user, [role], PasswordHasher().hash(PASSWORD)),
         )
 
 
@@ -48,7 +48,7 @@ def keep(page: Page, name: str) -> None:
     problems = page.evaluate(_CHECKS)
     assert problems == [], f"{name}: {problems}"
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         low = page.evaluate(_CONTRAST)
         assert low == [], f"{name} ({scheme}): {low}"
         if SEEN:
@@ -68,12 +68,14 @@ _CHECKS = """() => {
   if (!document.documentElement.lang) found.push("no language");
   if (all("h1").length !== 1) found.push(`${all("h1").length} h1`);
   let last = 0;
-  for (const h of all("h1,h2,h3")) { const n = +h.tagName[1]; if (n > last + 1) found.push("heading skipped"); last = n; }
+  for (const h of all("h1,h2,h3")) { const n = +h.tagName[1]; if (n > last + 1) found.push("heading skipped");
+    last = n; }
   for (const i of all("input:not([type=hidden])")) if (!i.labels.length) found.push(`no label: ${i.name}`);
-  for (const b of all("button,a")) if (!(b.getAttribute("aria-label") || b.textContent.trim())) found.push("no name");
+  for (const b of all("button,a"))
+    if (!(b.getAttribute("aria-label") || b.textContent.trim())) found.push("no name");
   for (const i of all("img")) if (!i.alt) found.push("no alt");
   for (const i of all("[aria-describedby]")) for (const id of i.getAttribute("aria-describedby").trim().split(/ +/))
-    if (!document.getElementById(id)) found.push(`describes nothing: ${id}`);
+      if (!document.getElementById(id)) found.push(`describes nothing: ${id}`);
   const ids = all("[id]").map((e) => e.id); if (new Set(ids).size !== ids.length) found.push("an id twice");
   for (const e of all("button,input:not([type=hidden]),summary,.button")) { const r = e.getBoundingClientRect();
     if (r.width && (r.height < 20 || r.width < 20)) found.push(`small target: ${e.tagName} ${r.width}x${r.height}`); }
@@ -81,13 +83,15 @@ _CHECKS = """() => {
 }"""
 _CONTRAST = """() => {
   const rgb = (t) => (t.match(/[\\d.]+/g) || []).map(Number);
-  const lum = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const lum = (c) => {
+    const [r, g, b] = c.slice(0, 3).map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
   const back = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor);
     if (c.length < 4 || c[3] === 1) return c; } return [255, 255, 255]; };
   const found = [];
   for (const e of document.querySelectorAll("body *")) {
-    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.getClientRects().length) continue;
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.getClientRects().length) continue;
     if (e.closest(".skip") || e.closest("noscript")) continue;
     const a = lum(rgb(getComputedStyle(e).color)), b = lum(back(e));
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
@@ -245,7 +249,12 @@ def test_a_clinician_picks_a_patient_and_allows_an_app(page: Page, site: Site, p
     page.get_by_label("Keep access when you are away").uncheck()
     page.get_by_role("button", name="Allow", exact=True).click()
     expect(page).to_have_url(re.compile(r"/health/live\?code=.+&state=a-state-of-the-app&iss="))
+    code = parse_qs(urlsplit(page.url).query)["code"][0]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": f"{site.base}/health/live"}
+    form |= {"client_id": "garden", "code_verifier": "v" * 64}
+    assert httpx.post(f"{site.base}/auth/token", data=form).status_code == 200
     page.goto(f"{site.base}/auth/account/apps")
+    expect(page.get_by_role("heading", name="Heart Garden")).to_be_visible()
     keep(page, "apps")
 
 

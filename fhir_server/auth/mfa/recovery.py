@@ -12,8 +12,8 @@ from fhir_server.auth import opaque
 COUNT = 10
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without what looks alike."""
-_LENGTH = 20
-"""Characters: 99 bits."""
+_LENGTH = 16
+"""Characters: 79 bits."""
 
 
 async def made(conn: AsyncConnection[Any], account: str) -> list[str]:
@@ -26,7 +26,7 @@ async def made(conn: AsyncConnection[Any], account: str) -> list[str]:
             " VALUES (%s, %s, 'recovery', 'Recovery code', %s, clock_timestamp())",
             [(opaque.fresh()[:22], account, opaque.digest(code)) for code in codes],
         )
-    return ["-".join(code[n : n + 5] for n in range(0, _LENGTH, 5)) for code in codes]
+    return ["-".join(code[n : n + 4] for n in range(0, _LENGTH, 4)) for code in codes]
 
 
 async def accepted(conn: AsyncConnection[Any], account: str, code: str) -> bool:

@@ -148,7 +148,7 @@ async def test_only_some_types_of_the_whole_record_can_be_given(app: App, browse
     page = await asked(app, browser, "some@example.org")
     fields = {
         "see:4": "1",
-        "some:4": "1",
+        "kinds:4": "1",
         "type:4": ["AllergyIntolerance", "Condition", "NoSuchType", "AuditEvent"],
     }
     token = await redeemed(browser, await agreed(browser, page, **fields))
@@ -157,6 +157,30 @@ async def test_only_some_types_of_the_whole_record_can_be_given(app: App, browse
         "patient/AllergyIntolerance.rs",
         "patient/Condition.rs",
     }
+
+
+async def test_a_kind_that_is_unticked_on_the_page_is_not_given(app: App, browser: Browser) -> None:
+    await person(app, "untick@example.org", user=f"Patient/{await patient(app, 'untick', 'Untick')}")
+    page = await asked(app, browser, "untick@example.org", scope="launch/patient patient/*.rs")
+    kinds = re.findall(r'name="type:1" value="(\w+)" checked', (await browser.get(page)).text)
+    kept = [kind for kind in kinds if kind != "Observation"]
+    token = await redeemed(
+        browser, await agreed(browser, page, **{"see:1": "1", "kinds:1": "1", "type:1": kept})
+    )
+    scopes = set(token["scope"].split())
+    assert len(kinds) > 20
+    assert not any("Observation" in one or "*" in one for one in scopes)
+    assert "patient/Condition.rs" in scopes
+
+
+async def test_with_all_kinds_ticked_the_whole_record_is_given(app: App, browser: Browser) -> None:
+    await person(app, "alltick@example.org", user=f"Patient/{await patient(app, 'alltick', 'All')}")
+    page = await asked(app, browser, "alltick@example.org", scope="launch/patient patient/*.rs")
+    kinds = re.findall(r'name="type:1" value="(\w+)" checked', (await browser.get(page)).text)
+    token = await redeemed(
+        browser, await agreed(browser, page, **{"see:1": "1", "kinds:1": "1", "type:1": kinds})
+    )
+    assert set(token["scope"].split()) == {"launch/patient", "patient/*.rs"}
 
 
 async def test_ticks_for_more_than_was_asked_give_nothing(app: App, browser: Browser) -> None:
