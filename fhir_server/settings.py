@@ -302,6 +302,11 @@ class Settings(BaseSettings):
         default="all",
         description="Whom clinicians see: `all` patients, or those whose active CareTeam names them (`care-team`).",
     )
+    access_rules: Path | None = Field(
+        default=None,
+        description="JSON file of rules on when roles count: purpose, network, time, organization; of the form of"
+        " `fhir_server/access/attributes.json`, and beside these.",
+    )
     consent_default: Literal["opt-out", "opt-in"] = Field(
         default="opt-out",
         description="What holds where no Consent of a patient speaks: `opt-out` (who is allowed to may see it) or"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from psycopg import AsyncConnection
 
 from fhir_server.access import facts
 from fhir_server.access.arguments import Condition
+from fhir_server.access.attributes import Now, Rule, counting, until
+from fhir_server.access.attributes import own as own_rules
 from fhir_server.access.grant import Grant
 from fhir_server.access.policy import OPENED, UNBOUND, Consents, Policy, Way
 from fhir_server.access.reach import Patients
@@ -23,6 +26,8 @@ from fhir_server.access.roles import Role
 from fhir_server.access.roles import table as roles
 from fhir_server.access.scopes import BadScopeError, Scope, clinical
 from fhir_server.consent import stored
+from fhir_server.consent.actors import actors
+from fhir_server.consent.purposes import usual
 from fhir_server.storage import epochs
 from resources.definitions import definitions
 
@@ -44,8 +49,16 @@ class Policies:
     """
 
     def __init__(
-        self, granular: Granular, *, care_teams: bool = False, consents: Asking | None = None
+        self,
+        granular: Granular,
+        *,
+        care_teams: bool = False,
+        consents: Asking | None = None,
+        rules: Sequence[Rule] = (),
+        zone: tzinfo = UTC,
     ) -> None:
+        self.rules = (*own_rules(), *rules)
+        self.zone = zone
         self.granular = granular
         self.care_teams = care_teams
         self.consents = consents
@@ -60,15 +73,29 @@ class Policies:
         kept = self._kept.get(key)
         if kept is None or kept[0] != now or (kept[1] and kept[1] <= time.time()):
             standing = await stored.standing(conn, grant)
-            policy, lasting = await self._compiled(conn, raised(grant, standing))
+            counted, again = await self._counted(conn, raised(grant, standing))
+            policy, lasting = await self._compiled(conn, counted)
             if not lasting:
                 return policy
-            until = min(filter(None, (policy.consents.until, standing.until)), default=0.0)
-            self._kept[key] = kept = (now, until, policy)
+            ends = min(filter(None, (policy.consents.until, standing.until, again)), default=0.0)
+            self._kept[key] = kept = (now, ends, policy)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return kept[2].fresh(grant)
+
+    async def _counted(self, conn: AsyncConnection[Any], grant: Grant) -> tuple[Grant, float]:
+        """Return a grant with the roles that count now, and when to look again; without any left it allows nothing."""
+        if not any(rule.role in grant.roles for rule in self.rules):
+            return grant, 0.0
+        moment = datetime.now(self.zone)
+        named = any(rule.organizations and rule.role in grant.roles for rule in self.rules)
+        groups = await actors(conn, grant.user, moment.timestamp()) if named else frozenset()
+        purpose = grant.purpose or usual(grant.user, grant.roles)
+        roles_now = counting(grant.roles, self.rules, Now(purpose, grant.address, moment, groups))
+        scopes = grant.scopes if roles_now else ()
+        again = until(grant.roles, self.rules, moment)
+        return msgspec.structs.replace(grant, roles=roles_now, scopes=scopes, purpose=purpose), again
 
     def remembered(self, grant: Grant) -> Policy | None:
         """Return the policy that a grant had last, None without one; whoever uses it has to look up its `epoch`."""

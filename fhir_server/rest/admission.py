@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
-from fhir_server.access import current
+from fhir_server.access import attributes, current
 from fhir_server.access.compiling import Policies
 from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.policy import Policy, StalePolicyError
@@ -40,6 +40,8 @@ def policies_of(server: Server) -> Policies:
         granular(server),
         care_teams=settings.clinician_reach == "care-team",
         consents=Book(settings.consent_default).left_to,
+        rules=attributes.read(settings.access_rules) if settings.access_rules else (),
+        zone=settings.zone,
     )
 
 
