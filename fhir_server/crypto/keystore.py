@@ -138,6 +138,7 @@ class KeyStore:
             min_size=0,
             max_size=2,
             timeout=10.0,
+            check=AsyncConnectionPool.check_connection,  # a database that was started anew is noticed
             open=False,
         )
 

@@ -163,3 +163,16 @@ async def test_many_patients_do_not_fill_the_memory_of_keys(
                 assert len(store.sealer.ring._known) <= max(3, len(rows))
     finally:
         await store.close()
+
+
+async def test_a_key_store_that_was_started_anew_is_used_again(
+    web: httpx.AsyncClient, keys_url: str, database_url: str
+) -> None:
+    await written(web, "z", 1)
+    with psycopg.connect(keys_url) as conn:
+        conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await written(web, "y", 1)
+    assert await names(web, "y", 1) == WANTED[:1]
