@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+from psycopg.types.numeric import Int8
+
+from fhir_server.storage.binary import Int8s, Texts
 
 
 class Arguments(Protocol):
@@ -59,3 +63,36 @@ class Literals:
 
 
 LITERALS = Literals()
+
+
+class Numbered:
+    """The arguments of one statement, in order: `$1`, `$2` …, so that the database prepares each shape once."""
+
+    __slots__ = ("args",)
+
+    def __init__(self) -> None:
+        self.args: list[Any] = []
+
+    def _add(self, value: Any) -> str:
+        self.args.append(value)
+        return f"${len(self.args)}"
+
+    def big(self, value: int) -> str:
+        """Return the place of a bigint."""
+        return self._add(Int8(value))
+
+    def text(self, value: str) -> str:
+        """Return the place of a text."""
+        return self._add(value) + "::text"
+
+    def cast(self, value: str, type_name: str) -> str:
+        """Return the place of a value sent as text and read as `type_name`."""
+        return f"{self._add(value)}::{type_name}"
+
+    def bigs(self, values: Sequence[int]) -> str:
+        """Return the place of a bigint[]."""
+        return self._add(Int8s(values))
+
+    def texts(self, values: Sequence[str]) -> str:
+        """Return the place of a text[]."""
+        return self._add(Texts(values))

@@ -124,7 +124,8 @@ class Policy:
         other = Policy.__new__(Policy)
         other.grant = self.grant
         if grant is not None:
-            raised = {"elevations": self.grant.elevations, "acting_for": self.grant.acting_for}
+            own = self.grant
+            raised = {"elevations": own.elevations, "acting_for": own.acting_for, "roles": own.roles}
             other.grant = msgspec.structs.replace(grant, **raised)
         other.ways, other.consents, other.administers = self.ways, self.consents, self.administers
         other._compiled = self._compiled
@@ -299,9 +300,9 @@ class Policy:
             found.update(way.patients)
         return None if self.ways is None else tuple(sorted(found))
 
-    def owned_by(self, type_name: str, row: str, writer: str, letters: str) -> str:
+    def owned_by(self, sql: Arguments, type_name: str, row: str, writer: str, letters: str) -> str:
         """Return the condition that a row of a type belongs to whom `writer`, another type, may be written for."""
-        return within(LITERALS, type_name, row, self.writes_for(writer, letters))
+        return within(sql, type_name, row, self.writes_for(writer, letters))
 
     def confirm(self, epoch: int) -> None:
         """Take note of the epoch in force; raises StalePolicyError where it is not the policy's any more."""

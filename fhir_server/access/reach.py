@@ -47,7 +47,7 @@ def _unowned(row: str) -> str:
 def _owned(sql: Arguments, row: str, patients: tuple[int, ...], *, writes: bool) -> str:
     """Return the condition that a row's own columns name one of `patients` (for `writes`: nobody else)."""
     listed = sql.bigs(patients)
-    one = f"{row}.pid = {sql.big(patients[0])}" if len(patients) == 1 else f"{row}.pid = ANY({listed})"
+    one = f"{row}.pid = ANY({listed})"
     several = f"{row}.owners {'<@' if writes else '&&'} {listed}"
     return f"(CASE WHEN {row}.owners IS NULL THEN {one} ELSE {several} END)"
 

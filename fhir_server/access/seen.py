@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 
 from fhir_server.access import current as in_force
+from fhir_server.access.arguments import Numbered
 from fhir_server.access.policy import Policy
 from fhir_server.storage import read
-from fhir_server.storage.binary import Int8s
 from fhir_server.storage.read import Old
 from fhir_server.storage.rows import Row
 from resources.outcome import FhirError
@@ -70,9 +70,11 @@ async def may_see(conn: Conn, policy: Policy, row: Row, *, kept: bool = False) -
     found = policy.verdict(row)
     if found is None:
         table = "resource_version" if kept else "resource"
-        where = policy.where(None, row.type_name, "r", kept=kept) or "true"
-        text = f"SELECT FROM {table} r WHERE r.rid = %s AND r.version = %s AND ({where})"
-        cursor = await conn.execute(text.encode(), (row.rid, row.version), prepare=False)
+        sql = Numbered()
+        this = f"r.rid = {sql.big(row.rid)} AND r.version = {sql.big(row.version)}"
+        where = policy.where(sql, row.type_name, "r", kept=kept) or "true"
+        cursor = AsyncRawCursor(conn)
+        await cursor.execute(f"SELECT FROM {table} r WHERE {this} AND ({where})", sql.args)
         found = await cursor.fetchone() is not None
     if found:
         policy.note(row)
@@ -94,23 +96,27 @@ async def seen_of(conn: Conn, policy: Policy, rows: Sequence[Row]) -> set[int]:
 
 async def _seen_now(conn: Conn, policy: Policy, rids: Sequence[int]) -> set[int]:
     """Return those row numbers whose current rows may be seen."""
-    return await _those(conn, rids, policy.where(None, "", "r"))
+    sql = Numbered()
+    return await _those(conn, sql, rids, policy.where(sql, "", "r"))
 
 
 async def _writable_now(conn: Conn, policy: Policy, rids: Sequence[int], letter: str) -> set[int]:
     """Return those row numbers whose current rows may be written by a scope with `letter`."""
-    return await _those(conn, rids, policy.where(None, "", "r", letter, writes=True))
+    sql = Numbered()
+    return await _those(conn, sql, rids, policy.where(sql, "", "r", letter, writes=True))
 
 
-async def _those(conn: Conn, rids: Sequence[int], where: str) -> set[int]:
-    text = f"SELECT r.rid FROM resource r WHERE r.rid = ANY(%s) AND r.version > 0 AND ({where or 'true'})"
-    cursor = await conn.execute(text.encode(), (Int8s(rids),), prepare=False)
+async def _those(conn: Conn, sql: Numbered, rids: Sequence[int], where: str) -> set[int]:
+    these = f"r.rid = ANY({sql.bigs(rids)}) AND r.version > 0"
+    cursor = AsyncRawCursor(conn)
+    await cursor.execute(f"SELECT r.rid FROM resource r WHERE {these} AND ({where or 'true'})", sql.args)
     return {rid for (rid,) in await cursor.fetchall()}
 
 
 async def chosen_by(conn: Conn, policy: Policy, rids: Sequence[int], type_name: str, writer: str) -> set[int]:
     """Return those rows of a type that belong to whom the grant may write resources of the type `writer` for."""
-    return await _those(conn, rids, policy.owned_by(type_name, "r", writer, "cu"))
+    sql = Numbered()
+    return await _those(conn, sql, rids, policy.owned_by(sql, type_name, "r", writer, "cu"))
 
 
 async def require_writable(
