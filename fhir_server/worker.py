@@ -8,17 +8,16 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fhir_server import logs
 from fhir_server.app import App, create_app
 from fhir_server.interactions import dispatch
 from fhir_server.lanes import HeavyLane, LaneSocket, serve_lane
-from fhir_server.packets import Joined
+from fhir_server.protocol import Protocol
 from fhir_server.rest.heavy import lane_handler
 from fhir_server.settings import Settings
 from fhir_server.tls import Certificate, certificate_of
@@ -35,14 +34,6 @@ def web_app(settings: Settings) -> App:
 def lane_app(settings: Settings) -> App:
     """Return the app of the lanes, which work on few requests at a time and need few connections."""
     return create_app(settings.model_copy(update={"pool_size": settings.heavy_lane_in_flight + 1}))
-
-
-class _Protocol(HttpToolsProtocol):
-    """Speaks HTTP, and sends an answer's head with its body."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to serve a connection."""
-        super().connection_made(cast("asyncio.Transport", Joined(transport)))
 
 
 class _Server(uvicorn.Server):
@@ -99,7 +90,7 @@ class _Server(uvicorn.Server):
             connection.close()
 
     def _protocol(self) -> asyncio.Protocol:
-        return _Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def _configure_logs(settings: Settings) -> None:
