@@ -107,7 +107,7 @@ class Policy:
             was compiled under, where nobody has looked yet whether that is in force (0: somebody has)
     """
 
-    __slots__ = ("_compiled", "administers", "consents", "epoch", "grant", "ways")
+    __slots__ = ("_compiled", "_ways", "administers", "consents", "epoch", "grant", "ways")
 
     def __init__(
         self, grant: Grant, ways: Ways | None, consents: Consents | None = None, *, administers: bool = False
@@ -117,6 +117,7 @@ class Policy:
         self.consents: Consents = consents or Nothing()
         self.administers = administers
         self.epoch = 0
+        self._ways: dict[tuple[str, str], list[Way]] = {}
         self._compiled: dict[int, frozenset[int] | Literal[True] | None] = {}
 
     def fresh(self, grant: Grant | None = None, epoch: int = 0) -> Policy:
@@ -128,7 +129,7 @@ class Policy:
             raised = {"elevations": own.elevations, "acting_for": own.acting_for, "roles": own.roles}
             other.grant = msgspec.structs.replace(grant, **raised)
         other.ways, other.consents, other.administers = self.ways, self.consents, self.administers
-        other._compiled = self._compiled
+        other._compiled, other._ways = self._compiled, self._ways
         other.epoch = epoch
         return other
 
@@ -255,6 +256,12 @@ class Policy:
 
     def _merged(self, name: str, letters: str) -> list[Way]:
         """Return the ways to a type by any of `letters`: those without a condition as one, which covers the others."""
+        found = self._ways.get((name, letters))
+        if found is None:
+            found = self._ways[name, letters] = self._merge(name, letters)
+        return found
+
+    def _merge(self, name: str, letters: str) -> list[Way]:
         ways = [one for one in (self.ways or {}).get(name, ()) if set(letters).intersection(one.actions)]
         plain = [one.patients for one in ways if one.condition is None]
         if any(patients is None for patients in plain):
