@@ -152,9 +152,16 @@ def out_of_reach(type_name: str) -> FhirError:
 
 
 async def replaceable(conn: Conn, type_name: str, old: Old | None, id_: str) -> None:
-    """Raise FhirError 404 where a policy that does not see all of a type names an id that it does not see."""
+    """Raise FhirError 404 where a policy that does not reach all of a type names an id that it does not reach."""
     policy = in_force.policy()
     if policy.whole(type_name) and policy.whole(type_name, "cud"):
         return
-    if old is None or old.version == 0 or not await may_see(conn, policy, old):
+    if old is None or old.version == 0:
         raise unknown(type_name, id_)
+    if not await may_see(conn, policy, old) and not await _writable_now(conn, policy, [old.rid], "ud"):
+        raise unknown(type_name, id_)
+
+
+def shown(row: Row) -> bytes | None:
+    """Return the JSON of a row just written, None of a deletion, or where writing was granted and reading was not."""
+    return row.json() if row.live and in_force.policy().verdict(row) is not False else None

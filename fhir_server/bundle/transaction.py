@@ -15,7 +15,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, errors
 
-from fhir_server.access import current
+from fhir_server.access import current, seen
 from fhir_server.bundle.answer import response_bundle
 from fhir_server.bundle.entries import Entry, located, parse_transaction
 from fhir_server.bundle.plan import (
@@ -229,4 +229,4 @@ async def _existing(session: Session, plan: Plan) -> dict[str, Row]:
 def _written(target: Target, row: Row) -> Result:
     created = not target.matched and (target.old is None or not target.old.live)
     location = f"{target.reference}/_history/{row.version}"
-    return Result(201 if created else 200, row.json(), row.version, row.updated, location, target.issues)
+    return Result(201 if created else 200, seen.shown(row), row.version, row.updated, location, target.issues)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fhir_server.access.seen import shown
 from fhir_server.changes.conditions import if_none_exist
 from fhir_server.changes.ids import new_id
 from fhir_server.changes.prepare import parse, prepare
@@ -38,5 +39,4 @@ async def create(session: Session, request: Request) -> Result:
 def written(row: Row, status: int, issues: list[Issue] | None = None) -> Result:
     """Return the answer to a write: the row, where it lies, its version, and what there was to say of it."""
     location = f"{row.type_name}/{row.id}/_history/{row.version}"
-    body = row.json() if row.live else None
-    return Result(status, body, row.version, row.updated, location, issues or [])
+    return Result(status, shown(row), row.version, row.updated, location, issues or [])

@@ -12,6 +12,8 @@ from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawCursor
 
+from fhir_server.access import current
+from fhir_server.access.policy import forbidden
 from fhir_server.exchange import Session
 from fhir_server.metrics import STAGES
 from fhir_server.search.context import Context
@@ -26,13 +28,15 @@ GENERIC_SINCE = 160_000
 def wanted(pairs: Sequence[tuple[str, str]]) -> bool:
     """Return whether a search shall be explained.
 
-    Errors: 400 not-supported where the server is not set to explain, value
+    Errors: 400 not-supported where the server is not set to explain, value; 403 for who does not run it
     """
     values = [value for name, value in pairs if name == NAME and value.strip()]
     if not values:
         return False
     if not Context.explain:
         raise FhirError(400, "not-supported", f"This server is not set to explain searches ('{NAME}')")
+    if not current.policy().administers:
+        raise forbidden(f"{NAME} is for those who run the server: plans tell of rows that may not be seen")
     if any(value not in ("true", "false") for value in values):
         raise FhirError(400, "value", f"'{NAME}' is true or false")
     return "true" in values

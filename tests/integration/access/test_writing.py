@@ -108,6 +108,21 @@ async def test_letters_are_kept_apart(here: Clinic) -> None:
         assert (await ada.get("Observation/ada-lab")).status_code == 403
 
 
+async def test_who_may_write_but_not_read_is_shown_nothing(here: Clinic) -> None:
+    async with here.patient("ada", "patient/Observation.write") as ada:
+        made = await ada.post("Observation", json=_about("ada"))
+        assert (made.status_code, made.content) == (201, b"")
+        answer = await ada.patch("Observation/ada-lab", json=[], headers=PATCH)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert (await ada.patch("Observation/bob-lab", json=[], headers=PATCH)).status_code == 404
+        entry = {"resource": _about("ada"), "request": {"method": "POST", "url": "Observation"}}
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+        whole = await ada.post("", json=bundle, headers={"Prefer": "return=representation"})
+        assert whole.status_code == 200
+        assert "secret" not in whole.text
+        assert (await ada.delete("Observation/ada-lab")).status_code in (200, 204)
+
+
 async def test_granular_scopes_hold_before_and_after_a_write(here: Clinic) -> None:
     async with here.patient("ada", "patient/Observation.cruds?category=laboratory") as ada:
         assert (await ada.post("Observation", json=_about("ada"))).status_code == 201
