@@ -157,6 +157,16 @@ def _patient(wanted: Wanted, signed: Signed | None) -> str:
     return ""
 
 
+def _may_mean(signed: Signed, patient: str) -> bool:
+    """Whether a person may work on a patient at all: clinicians on whom their roles let them see, others on their own.
+
+    Shape:  the policy of each request asks again, by roles, care teams and consents
+    """
+    if signed.user.startswith(("Practitioner/", "PractitionerRole/")):
+        return True
+    return f"Patient/{patient}" in (signed.user, *signed.acting_for)
+
+
 async def proceed(authority: Authority, request: str, signed: Signed | None) -> str:
     """Return the URL where a request goes on: to sign in, to be agreed to, or back to the app.
 
@@ -174,6 +184,8 @@ async def proceed(authority: Authority, request: str, signed: Signed | None) -> 
     if wanted.launch and wanted.launched_by not in ("", signed.account):
         return await _refuse(authority, ask, "Another person has started this launch")
     patient = _patient(wanted, signed)
+    if patient and not _may_mean(signed, patient):
+        return await _refuse(authority, ask, "This patient is none of the person's")
     picks = needs_patient(wanted.scopes) and not patient
     if not picks and await _agreed(authority, ask, signed):
         return await _finish(authority, ask, signed, Chosen(tuple(wanted.scopes), patient))
@@ -246,6 +258,8 @@ async def answered(authority: Authority, request: str, signed: Signed, chosen: C
     patient = fixed or chosen.patient
     if needs_patient(chosen.scopes) and not patient:
         return await _refuse(authority, ask, "No patient was chosen")
+    if patient and not _may_mean(signed, patient):
+        return await _refuse(authority, ask, "This patient is none of the person's")
     return await _finish(authority, ask, signed, Chosen(chosen.scopes, patient))
 
 

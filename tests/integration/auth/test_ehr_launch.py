@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.auth.smart import ANA, BASE, DOCTOR, Smart, only
+from tests.integration.auth.smart import ANA, BASE, DOCTOR, Person, Smart, only
 
 CONTEXT = {
     "patient": "zoe", "encounter": "visit-1", "intent": "reconcile-medications", "need_patient_banner": False,
@@ -91,3 +91,25 @@ async def test_launches_are_made_with_leave_alone(server: Smart) -> None:
     )
     assert answer.status_code == 403
     assert answer.json()["error"] == "insufficient_scope"
+
+
+async def test_a_patient_cannot_launch_an_app_on_somebody_else(server: Smart) -> None:
+    await server.client("ehr", launch_uri="")
+    await server.client(launch_uri="https://app.example.org/launch")
+    told = await server.launch(ANA, client_id="ehr", scope="openid launch:create user/*.rs")
+    headers = {"Authorization": f"Bearer {told['access_token']}"}
+    answer = await server.web.post(
+        "/auth/launches", json={"client_id": "app", "patient": "zoe"}, headers=headers
+    )
+    back = await server.ask("x" * 43, ANA, scope="launch patient/*.rs", launch=answer.json()["launch"])
+    assert only(back, "error") == "access_denied"
+
+
+async def test_a_caregiver_chooses_among_those_whom_she_acts_for(server: Smart) -> None:
+    mother = Person("mother", "RelatedPerson/mother", roles=("caregiver",), acting_for=("Patient/kim",))
+    server.people.people["mother"] = mother
+    await server.client()
+    page = await server.ask("x" * 43, mother, scope="launch/patient patient/*.rs", prompt="consent")
+    assert only(await server.agree(page, mother, patient="kim"), "code")
+    page = await server.ask("x" * 43, mother, scope="launch/patient patient/*.rs", prompt="consent")
+    assert only(await server.agree(page, mother, patient="zoe"), "error") == "access_denied"
