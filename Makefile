@@ -17,11 +17,12 @@ test: setup ## Run all tests (ARGS="tests/unit -k date")
 	@$(BIN)/healthbuddy definitions
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
-lint: setup ## Check style (ruff), types (mypy --strict) and import limits (import-linter)
+lint: setup ## Check style, types (mypy --strict), import limits; scan for secrets and known vulnerabilities
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/scan.py
 
 fmt: setup ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix --exit-zero
