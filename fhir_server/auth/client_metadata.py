@@ -26,7 +26,10 @@ METHODS: dict[str, Kind] = {
     "private_key_jwt": "key",
 }
 SHOWN = ("client_uri", "logo_uri", "tos_uri", "policy_uri", "contacts", "software_id", "software_version")
-DEFAULT_SCOPE = "openid fhirUser profile launch launch/patient launch/encounter offline_access online_access patient/*.rs user/*.rs"
+DEFAULT_SCOPE = (
+    "openid fhirUser profile launch launch/patient launch/encounter offline_access online_access "
+    "patient/*.rs user/*.rs"
+)
 """What a client may ask for that does not say so."""
 
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")

@@ -99,7 +99,7 @@ async def elsewhere(_request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if status == 405:
         issue = Issue("not-supported", "This method is not allowed here")
-        headers["Allow"] = "GET, HEAD"
+        headers.setdefault("Allow", "GET, HEAD")
     else:
         issue = Issue("not-found", "There is nothing here; the FHIR base is /fhir")
     headers["X-Content-Type-Options"] = "nosniff"

@@ -118,3 +118,9 @@ async def test_the_brands_name_this_server(server: Smart) -> None:
     assert answer.headers["etag"].startswith('W/"')
     again = await server.web.get("/auth/brands", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
+
+
+async def test_another_method_is_refused_with_the_ones_that_there_are(server: Smart) -> None:
+    answer = await server.web.get("/auth/token")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
