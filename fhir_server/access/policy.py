@@ -52,6 +52,11 @@ class Consents(Protocol):
     until: float
     veil: Veil | None
 
+    @property
+    def writing(self) -> Consents | None:
+        """What consents leave of writes, None where that is what they leave of reads."""
+        ...
+
     def where(self, sql: Arguments, row: str, version: bool = False) -> str:
         """Return the condition that consent lets a row (of `resource_version`) be seen; empty where each may be."""
         ...
@@ -69,6 +74,7 @@ class Nothing:
     """No consent has anything to say."""
 
     veil: Veil | None = None
+    writing: Consents | None = None
     everything = True
     until = 0.0
 
@@ -155,7 +161,9 @@ class Policy:
         if self.ways is None:
             return True
         ways = self.ways.get(type_name, ())
-        return (self.consents.everything or self.administers) and any(
+        asked = [self.consents, self.consents.writing if set(letters) - set(SEEING) else None]
+        agreed_to = all(one is None or one.everything for one in asked)
+        return (agreed_to or self.administers) and any(
             one.whole and set(letters).intersection(one.actions) for one in ways
         )
 
@@ -211,8 +219,12 @@ class Policy:
             own = self._of_type(values, type_name, row, letters, writes=writes, kept=kept)
         else:
             own = self._of_any(values, row, letters, writes=writes, kept=kept)
-        consented = "" if own == NOWHERE else self._agreed(values, type_name, row, kept=kept)
-        return " AND ".join(f"({one})" for one in (own, consented) if one)
+        if own == NOWHERE:
+            return own
+        found = [own, self._agreed(values, type_name, row, kept=kept)]
+        if writes and self.consents.writing is not None:
+            found.append(self.consents.writing.where(values, row, kept))
+        return " AND ".join(f"({one})" for one in found if one)
 
     def _agreed(self, sql: Arguments, type_name: str, row: str, *, kept: bool) -> str:
         """Return the condition that patients' consents let a row be seen, and those through whom it belongs."""

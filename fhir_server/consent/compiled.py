@@ -77,6 +77,7 @@ class Compiled:
     ) -> None:
         self.open = open_
         self.veil: Veil | None = None
+        self.writing: Compiled | None = None
         self.until = until
         if not open_ and exempt:
             groups = [*groups, Group(tuple(sorted(exempt)), False, False, False)]

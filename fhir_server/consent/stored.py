@@ -63,7 +63,10 @@ class Book:
         """Return what all Consents leave to a grant."""
         held = await self.held(conn)
         asking = await self.asking(conn, grant)
-        found = compiled(asking, held, await rids(conn, asking.own | asking.opened | asking.proxied))
+        own = await rids(conn, asking.own | asking.opened | asking.proxied)
+        found = compiled(asking, held, own)
+        if any(_of_actions(rule) for one in held for rule in one.directive.rules):
+            found.writing = compiled(msgspec.structs.replace(asking, action="write"), held, own)
         found.veil = redaction(grant.roles)
         if len(asking.actors) > 1 or asking.proxied:
             found.until = min(found.until or float("inf"), asking.now + LOOK_AGAIN_S)
@@ -111,6 +114,10 @@ async def read(conn: AsyncConnection[Any], wanted: Sequence[int]) -> dict[int, t
             mentioned = [value.partition(" ")[2] for rule in one.rules for value in _data(rule)]
             found[row.rid] = row.version, Held(one, row.pid, await rids(conn, mentioned))
     return found
+
+
+def _of_actions(rule: Rule) -> bool:
+    return any(one.kind == "action" for one in rule.criteria)
 
 
 def _data(rule: Rule) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.consent.conftest import Asker
-from tests.unit.consent.make import ACT, REASON, TYPES, actor, coding, concept, consent
+from tests.unit.consent.make import ACT, ACTION, REASON, TYPES, actor, coding, concept, consent
 
 PULSE, HIV, OLD, BOBS = "Observation/pulse", "Observation/hiv", "Observation/old", "Observation/bobs"
 EVERYTHING = {PULSE, HIV, OLD, BOBS}
@@ -216,3 +216,19 @@ async def test_whoever_writes_a_consent_is_told_what_cannot_be_kept(record: Aske
         "Consent/e", json={"resourceType": "Consent", "id": "e", "provision": 1}, headers=wanted
     )
     assert wrong.status_code in (400, 422)
+
+
+@pytest.mark.parametrize(
+    ("code", "reads", "writes"), [("access", 404, 404), ("correct", 200, 403), ("collect", 200, 403)]
+)
+async def test_actions_tell_reading_from_writing(record: Asker, code: str, reads: int, writes: int) -> None:
+    changed = {"resourceType": "Observation", "id": "pulse", "status": "amended", "code": {"text": "pulse"}}
+    changed |= {"subject": {"reference": "Patient/ann"}}
+    assert (await record("dr", "PUT", PULSE, changed)).status_code == 200
+    await record.put(consent({"type": "deny", "action": [concept(ACTION, code)]}, id_="c"))
+    assert (await record("dr", "GET", PULSE)).status_code == reads
+    assert (await record("dr", "PUT", PULSE, changed | {"status": "final"})).status_code == writes
+    assert (await record("dr", "DELETE", PULSE)).status_code == writes
+    changed |= {"id": "bobs", "subject": {"reference": "Patient/bob"}}
+    assert (await record("dr", "PUT", BOBS, changed)).status_code == 200
+    assert (await record("ann", "GET", PULSE)).status_code == 200
