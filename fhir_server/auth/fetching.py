@@ -12,6 +12,7 @@ import asyncio
 import ipaddress
 import re
 import socket
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -30,9 +31,15 @@ class FetchError(Exception):
     """It cannot be fetched; the text says why, and nothing of our network."""
 
 
-async def fetch(url: str, hosts: tuple[str, ...] = ()) -> tuple[bytes, int]:
+Form = Mapping[str, str]
+
+
+async def fetch(
+    url: str, hosts: tuple[str, ...] = (), form: Form | None = None, basic: tuple[str, str] | None = None
+) -> tuple[bytes, int]:
     """Return a document and for how many seconds it may be kept; `hosts` need no public address.
 
+    Shape:  `form` is sent by POST where it is given, `basic` are name and password
     Errors: FetchError
     """
     parts = urlsplit(url)
@@ -42,7 +49,7 @@ async def fetch(url: str, hosts: tuple[str, ...] = ()) -> tuple[bytes, int]:
     try:
         async with asyncio.timeout(SECONDS):
             address = await _address(host, parts.port or (443 if parts.scheme == "https" else 80), hosts)
-            return await _got(httpx.URL(url), host, address)
+            return await _got(httpx.URL(url), host, address, form, basic)
     except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError):
         raise FetchError("it does not answer as it should") from None
 
@@ -69,7 +76,9 @@ def _public(text: str) -> bool:
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-async def _got(url: httpx.URL, host: str, address: str) -> tuple[bytes, int]:
+async def _got(
+    url: httpx.URL, host: str, address: str, form: Form | None, basic: tuple[str, str] | None
+) -> tuple[bytes, int]:
     # the name goes into the Host header and the TLS handshake; the connection goes to the address
     headers = {
         "Host": url.netloc.decode("ascii"),
@@ -79,7 +88,14 @@ async def _got(url: httpx.URL, host: str, address: str) -> tuple[bytes, int]:
     pinned = url.copy_with(host=address)
     async with (
         httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=SECONDS) as client,
-        client.stream("GET", pinned, headers=headers, extensions={"sni_hostname": host}) as answer,
+        client.stream(
+            "GET" if form is None else "POST",
+            pinned,
+            headers=headers,
+            data=form,
+            auth=basic,
+            extensions={"sni_hostname": host},
+        ) as answer,
     ):
         if answer.status_code != 200:
             raise FetchError(f"it answers {answer.status_code}")

@@ -59,6 +59,7 @@ class Visit:
         self.account: Account | None = None
         self.form: dict[str, str] = {}
         self.many: list[tuple[str, str]] = []
+        self.waiting = ""
 
     def value(self, name: str, most: int = 2000) -> str:
         """Return a field of the form, or of the address where there is no form; empty where it is not there."""
@@ -72,7 +73,7 @@ class Visit:
     @property
     def ask(self) -> str:
         """The authorize request that waits for this visit, if one does."""
-        found = self.value("request", 200)
+        found = self.waiting or self.value("request", 200)
         return (
             found if found and found.replace("-", "").replace("_", "").isalnum() and found.isascii() else ""
         )

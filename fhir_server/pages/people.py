@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from fhir_server.auth import backoff, outbox, sessions, tickets
-from fhir_server.pages import account, consent, factors, joining, signing
+from fhir_server.pages import account, consent, factors, federated, joining, signing
 from fhir_server.pages.desk import Desk
 from fhir_server.pages.frame import HERE
 
@@ -68,6 +68,8 @@ _BOTH = ["GET", "POST"]
 ROUTES: list[Route] = [
     Route("/auth/sign-in", signing.sign_in, methods=_BOTH),
     Route("/auth/sign-in/passkey", signing.with_passkey, methods=_BOTH),
+    Route("/auth/federated/{name}", federated.out, methods=["GET"]),
+    Route("/auth/federated/{name}/callback", federated.back, methods=["GET"]),
     Route("/auth/sign-out", signing.sign_out, methods=["POST"]),
     Route("/auth/sign-up", joining.sign_up, methods=_BOTH),
     Route("/auth/verify", joining.verify, methods=_BOTH),
