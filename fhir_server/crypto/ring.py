@@ -67,7 +67,7 @@ class Ring:
         self._known: OrderedDict[KeyId, AESGCM] = OrderedDict()
         self._to_seal: dict[tuple[int, int], KeyId] = {}
         self._kept = kept
-        self._epoch, self._looked = 0, 0.0
+        self._epoch, self._looked, self._answered = 0, 0.0, 0.0
         self._loading = asyncio.Lock()
 
     # -- class keys --------------------------------------------------------------------------------------------------
@@ -127,11 +127,16 @@ class Ring:
 
     async def fetch(self, sealed: Sequence[envelope.Parts]) -> None:
         """Have a key at hand for each of `sealed`, if there is one; nothing waits between the last look and the end."""
-        asked: set[KeyId] = set()
-        while wanted := self._unknown(sealed) - asked:
-            asked |= wanted
+        gone: set[KeyId] = set()
+        for _ in range(ROUNDS):
+            wanted = self._unknown(sealed) - gone
+            if not wanted:
+                return
             self._trim()
-            await self._take(await self.store.find(wanted))
+            found = await self.store.find(wanted)
+            gone |= wanted - {key.id for key in found if key.wrapped is not None}
+            await self._take(found)
+        raise KeyTroubleError("Keys are changing too fast; try again")
 
     def _unknown(self, sealed: Iterable[envelope.Parts]) -> set[KeyId]:
         known = self._known
@@ -167,13 +172,22 @@ class Ring:
 
     # -- sealing -----------------------------------------------------------------------------------------------------
 
-    async def fresh(self) -> None:
-        """Forget which keys to seal with where that has changed since it was last looked at."""
+    async def fresh(self, patience: float = 0.0) -> None:
+        """Forget keys where some have changed since it was last looked at.
+
+        Units:  `patience` seconds for which it is borne that the key store does not answer
+        """
         now = time.monotonic()
         if now - self._looked < FRESH_S:
             return
         self._looked = now
-        epoch = await self.store.epoch()
+        try:
+            epoch = await self.store.epoch()
+        except KeyTroubleError:
+            if now - self._answered > patience:
+                raise
+            return
+        self._answered = now
         if epoch != self._epoch:
             changed, self._epoch = bool(self._epoch), epoch
             self.forget()
@@ -181,7 +195,8 @@ class Ring:
                 self.on_change()
 
     def forget(self) -> None:
-        """Forget every subject's key, and which class keys are the last."""
+        """Forget all keys, the wrapping keys too: there may be a new one in their file."""
+        self._provider = None
         self._classes, self._last = {}, {}
         self._to_seal.clear()
         self._known.clear()

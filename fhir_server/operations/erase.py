@@ -160,11 +160,13 @@ async def _keys(store: Store, subject: int) -> tuple[int, bool]:
     if store.sealer is None:
         return 0, False
     try:
-        return await store.sealer.ring.store.destroy(subject), True
+        gone = await store.sealer.ring.store.destroy(subject)
+        store.sealer.ring.forget()
     except KeyTroubleError as error:
         if not store.sealer.ring.sealing:
             return 0, False
         raise FhirError(503, "transient", "The key store does not answer; nothing was erased") from error
+    return gone, True
 
 
 _INDEX = (
@@ -174,8 +176,9 @@ _INDEX = (
 _PLAIN = "Content, which was stored without encryption, in backups made before: it ends with the keys of those backups"
 _LOG = "Write-ahead log of the database, until it is recycled; copies of it, until they expire"
 _AUDIT = (
-    "Entries of the audit trail that name the row number of this person, which nothing leads to any more: kept as long "
-    "as the retention rule of audit says (45 CFR 164.316(b)(2)(i); Regulation (EU) 2016/679, Article 17(3)(b))"
+    "Entries of the audit trail: who did what to which resource, by its id, with the text of searches and without any "
+    "content. They are chained and signed, and kept as long as the audit trail's retention says (45 CFR "
+    "164.316(b)(2)(i); Regulation (EU) 2016/679, Article 17(3)(b))"
 )
 
 

@@ -32,6 +32,9 @@ NOTHING = b"}}"
 TAIL = 7
 """The position of the content among the columns of a Row."""
 
+PATIENCE_S = 30.0
+"""How long what is known is still read while the key store does not say whether anybody was erased."""
+
 _UNREADABLE = "The server cannot read what it stored: its keys are not the ones that this was sealed with"
 
 
@@ -79,6 +82,7 @@ class Sealer:
         Errors: 503 where keys cannot be had, 410 where they were destroyed, 500 where content was altered
         """
         try:
+            await self.ring.fresh(PATIENCE_S)
             found = self._at_hand(rows)
             if found is not None:
                 return found

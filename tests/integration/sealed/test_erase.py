@@ -247,3 +247,46 @@ def observation(id_: str, subject: str) -> dict[str, Any]:
         "code": {"text": "later"},
         "subject": {"reference": f"Patient/{subject}"},
     }
+
+
+async def test_versions_from_before_a_resource_went_to_somebody_else_go_too(
+    web: httpx.AsyncClient, database_url: str
+) -> None:
+    await record(web, "e7", "s7")
+    await put(web, observation("moved", "e7") | {"code": {"text": MARK}})
+    await put(web, observation("moved", "s7"))
+    both = [{"reference": "Observation/e7-o"}, {"reference": "Observation/moved"}]
+    several = {"resourceType": "Provenance", "id": "both", "recorded": "2024-01-01T00:00:00Z"}
+    await put(web, several | {"target": both, "agent": [{"who": {"display": "x"}}]})
+    told = await erased(web, "e7")
+    assert (await web.get("Observation/moved")).json()["code"] == {"text": "later"}
+    assert (await web.get("Observation/moved/_history/1")).status_code == 404
+    assert (await web.get("Provenance/both")).status_code == 200
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        row = await (
+            await conn.execute("SELECT subject, rids FROM erasure WHERE id = %s", (told["id"],))
+        ).fetchone()
+        assert row is not None
+        assert await erasing.left(conn, row[0], row[1]) == {}
+
+
+async def test_an_erasure_that_was_interrupted_is_finished_by_the_next_call(
+    web: httpx.AsyncClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(web, "e8", "s8")
+
+    async def fails(*_: Any) -> None:
+        raise RuntimeError("power cut")
+
+    body = {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "x"}]}
+    with monkeypatch.context() as broken:
+        broken.setattr("fhir_server.storage.erasing.rows", fails)
+        assert (await web.post("Patient/e8/$erase", json=body)).status_code == 500
+    assert (await web.get("Patient/e8")).status_code == 410
+    told = await erased(web, "e8")
+    assert (await web.get("Patient/e8")).status_code == 404
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute(
+            "SELECT count(*) FROM erasure WHERE subject = (SELECT subject FROM erasure WHERE id = %s)",
+            (told["id"],),
+        ).fetchone() == (1,)
