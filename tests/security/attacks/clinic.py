@@ -38,12 +38,12 @@ class Attack(NamedTuple):
     url: str
     answer: tuple[int, ...]
     body: Any = None
-    headers: dict[str, str] = {}
+    headers: dict[str, str] | None = None
 
     def on(self, name: str) -> tuple[str, Any, dict[str, str]]:
         """Return URL, body and headers of the attack on a patient."""
         body = self.body if isinstance(self.body, str) else json.dumps(self.body)
-        headers = {key: value.replace("{x}", name) for key, value in self.headers.items()}
+        headers = {key: value.replace("{x}", name) for key, value in (self.headers or {}).items()}
         return (
             self.url.replace("{x}", name),
             None if self.body is None else body.replace("{x}", name),
