@@ -190,8 +190,8 @@ class Ring:
         self._answered = now
         if epoch != self._epoch:
             changed, self._epoch = bool(self._epoch), epoch
-            self.forget()
             if changed:
+                self.forget()
                 self.on_change()
 
     def forget(self) -> None:

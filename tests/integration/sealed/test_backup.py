@@ -172,3 +172,12 @@ def test_the_key_store_of_a_url_is_named_beside_it() -> None:
     url = "postgresql://u:p@h:1/main?passfile=%2Fp"
     assert keystore.beside(url) == "postgresql://u:p@h:1/main_keys?passfile=%2Fp"
     assert "dbname=main_keys" in keystore.beside("host=h dbname=main")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("words", [("client", "list"), ("user", "list"), ("key", "list"), ("key", "signing")])
+def test_commands_work_on_a_database_whose_secrets_are_sealed(
+    database_url: str, sealed: Sealed, words: tuple[str, ...]
+) -> None:
+    filled(database_url, sealed, "l")
+    run(*words)
