@@ -79,7 +79,7 @@ async def _addressed(conn: Conn, address: str) -> Json | None:
 
 async def _by_id(conn: Conn, id_: str) -> Json | None:
     sql = Sql()
-    seen = plan.visible("ValueSet", "r")
+    seen = plan.known("ValueSet", "r")
     chosen = [
         f"r.id = {sql.text(id_)}",
         f"r.type = {type_number('ValueSet')}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.integration.access.people import Clinic, found
+from tests.integration.access.people import Clinic, clinic, found
 
 OWN = (
     "Patient/{0}",
@@ -311,3 +311,18 @@ async def test_care_teams_bound_clinicians_where_set_so(database_url: str, here:
         team["status"] = "inactive"
         assert (await admin.put("CareTeam/team", json=team)).status_code == 200
         assert (await doctor.get("Observation/ada-lab")).status_code == 404
+
+
+async def test_plans_are_told_to_those_who_run_the_server_alone(database_url: str) -> None:
+    async with (
+        clinic(database_url, search_explain=True) as one,
+        one.patient("ada") as ada,
+        one.client() as admin,
+    ):
+        assert (await ada.get("Observation?_explain=true")).status_code == 403
+        assert (await admin.get("Observation?_explain=true")).status_code == 200
+
+
+async def test_estimates_count_what_may_be_seen(here: Clinic) -> None:
+    async with here.patient("ada") as ada:
+        assert (await ada.get("Observation?_total=estimate&_count=1")).json()["total"] == 2
