@@ -5,12 +5,17 @@ Source: SMART App Launch 2.2, backend-services
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import os
 import re
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -79,6 +84,91 @@ def test_the_demo_data_were_loaded_by_a_command_with_a_token(first: LiveServer) 
     assert [entry["resource"]["patient"]["reference"] for entry in consent["entry"]] == [
         "Patient/demo-7-0001"
     ]
+
+
+VERIFIER = "v" * 64
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+BACK = "http://localhost:3000/"
+
+
+def launched(server: LiveServer, role: str, scope: str) -> dict[str, Any]:
+    """Return what the token endpoint tells the demo app that a demo person signed in for and said yes to."""
+    _, email, password, _ = next(row for row in ACCOUNT.findall(server.log.read_text()) if row[0] == role)
+    asked = {
+        "response_type": "code",
+        "client_id": "demo-app",
+        "redirect_uri": BACK,
+        "scope": scope,
+        "state": "s" * 22,
+        "aud": server.base,
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    with httpx.Client(base_url=server.root, timeout=30) as browser:
+        page = _followed(browser, browser.get("/auth/authorize", params=asked))
+        page = _sent(browser, page, email=email, password=password)
+        if page.url.path == "/auth/patient":  # whose record? There is one to choose
+            (link,) = re.findall(r'href="(/auth/consent[^"]*patient=[^"]*)"', page.text)
+            page = browser.get(html.unescape(link))
+        done = _sent(browser, page, decision="allow")
+        back = parse_qs(urlsplit(done.headers["location"]).query)
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": "demo-app",
+            "redirect_uri": BACK,
+            "code": back["code"][0],
+            "code_verifier": VERIFIER,
+        }
+        answer = browser.post("/auth/token", data=form, headers={"Origin": "http://localhost:3000"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def _followed(browser: httpx.Client, answer: httpx.Response) -> httpx.Response:
+    """Return the page to which redirects lead, or the redirect back to the app."""
+    while answer.is_redirect and not answer.headers["location"].startswith(BACK):
+        answer = browser.get(answer.headers["location"])
+    return answer
+
+
+def _sent(browser: httpx.Client, page: httpx.Response, **entered: str) -> httpx.Response:
+    """Return what follows on sending a page's form as it is shown, with what a person enters."""
+    shown = re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page.text)
+    kept = [(name, html.unescape(value)) for name, value in shown if not name.startswith(("kinds", "type"))]
+    fields: dict[str, Any] = dict(kept) | entered
+    return _followed(browser, browser.post(page.url.path, data=fields))
+
+
+def test_the_demo_patient_lets_the_demo_app_see_her_record_and_nobody_elses(first: LiveServer) -> None:
+    told = launched(first, "patient", "openid fhirUser launch/patient patient/*.rs")
+    assert told["patient"] == "demo-7-0000"
+    mine = get(first, "Patient", told["access_token"]).json()
+    assert [entry["resource"]["id"] for entry in mine["entry"]] == ["demo-7-0000"]
+    assert get(first, "Patient/demo-7-0001", told["access_token"]).status_code == 404
+    subjects = {
+        entry["resource"]["subject"]["reference"]
+        for entry in get(first, "Observation?_count=1000", told["access_token"]).json()["entry"]
+        if entry["search"]["mode"] == "match"
+    }
+    assert subjects == {"Patient/demo-7-0000"}
+
+
+def test_the_demo_caregiver_sees_the_child_that_she_acts_for(first: LiveServer) -> None:
+    told = launched(first, "caregiver", "openid fhirUser launch/patient patient/*.rs")
+    assert told["patient"] == "demo-7-0001"
+    assert get(first, "Patient/demo-7-0001", told["access_token"]).status_code == 200
+    assert get(first, "Patient/demo-7-0000", told["access_token"]).status_code == 404
+
+
+def test_the_demo_clinician_is_asked_for_a_second_factor(first: LiveServer) -> None:
+    _, email, password, _ = next(
+        row for row in ACCOUNT.findall(first.log.read_text()) if row[0] == "clinician"
+    )
+    with httpx.Client(base_url=first.root, timeout=30) as browser:
+        page = _sent(browser, browser.get("/auth/sign-in"), email=email, password=password)
+        assert page.url.path.startswith("/auth/mfa"), page.url
 
 
 def test_a_token_can_be_asked_for_less(first: LiveServer) -> None:
