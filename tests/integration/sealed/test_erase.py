@@ -290,3 +290,14 @@ async def test_an_erasure_that_was_interrupted_is_finished_by_the_next_call(
             "SELECT count(*) FROM erasure WHERE subject = (SELECT subject FROM erasure WHERE id = %s)",
             (told["id"],),
         ).fetchone() == (1,)
+
+
+async def test_the_certificate_names_who_was_given_data_before(database_url: str, sealed: Sealed) -> None:
+    async with client(database_url, **sealed, audit="on") as web:
+        await record(web, "e9", "s9")
+        assert (await web.get("Observation?patient=Patient/e9")).json()["total"] == 1
+        told = await erased(web, "e9")
+        ways = [part[1]["valueString"] for part in values(told, "delivered")]
+        assert any("search" in way for way in ways), ways
+        kept = values(told, "kept")[0][1]["valueInteger"]
+        assert kept >= len(ways)
