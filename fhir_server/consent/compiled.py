@@ -140,14 +140,27 @@ def compiled(asking: Asking, held: Iterable[Held], own: Mapping[str, int]) -> Co
     for pid, listed in by_patient.items():
         if pid not in exempt:
             patient = named.get(pid, listed[0].directive.patient if listed else "")
-            key = tuple(denied(asking, listed, patient, known) for known in (None, OF_VERSIONS, OF_DELETIONS))
-            groups.setdefault(key, []).append(pid)
+            groups.setdefault(_three(asking, listed, patient), []).append(pid)
     return Compiled(
         [Group(tuple(sorted(pids)), *key) for key, pids in groups.items()],
         open_=default,
         until=changes(asking.now, (one.directive for listed in by_patient.values() for one in listed)),
         exempt=exempt,
     )
+
+
+def _three(asking: Asking, held: Sequence[Held], patient: str) -> tuple[Condition, ...]:
+    """Return the condition under which a current row, an older version and a deletion of a patient's are denied."""
+    current = denied(asking, held, patient)
+    if not any(
+        one.kind in _FORGOTTEN for each in held for rule in each.directive.rules for one in rule.criteria
+    ):
+        return current, current, current
+    return current, *(denied(asking, held, patient, known) for known in (OF_VERSIONS, OF_DELETIONS))
+
+
+_FORGOTTEN = frozenset({"code", "period", "data"})
+"""Kinds of criteria that cannot all be told of older versions and deletions."""
 
 
 def changes(now: float, directives: Iterable[Directive]) -> float:
