@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from argon2 import PasswordHasher
 
 from fhir_server.auth import passwords
 
@@ -56,7 +57,7 @@ async def test_nothing_matches_what_is_no_hash(stored: str | None) -> None:
 async def test_a_hash_with_lesser_costs_is_made_anew() -> None:
     weak = "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
     assert not (await passwords.matches("x", weak)).right
-    cheap = passwords.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("correct horse")
+    cheap = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("correct horse")
     found = await passwords.matches("correct horse", cheap)
     assert found.right
     assert found.rehashed is not None
