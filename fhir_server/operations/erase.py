@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from fhir_server.access import current
 from fhir_server.access.grant import Grant
+from fhir_server.auth.erasing import erased as apps_ended
 from fhir_server.changes.ids import new_id
 from fhir_server.crypto.providers import KeyTroubleError
 from fhir_server.exchange import Request, Result, Session
@@ -99,6 +100,8 @@ async def carried_out(store: Store, id_: str, by_whom: str, reason: str) -> Eras
             counts, rids = await erasing.rows(conn, subject)
             if accounts := await erasing.account(conn, f"Patient/{id_}"):
                 counts["account"] = accounts
+            if apps := await apps_ended(conn, f"Patient/{id_}"):
+                counts["app access"] = apps
             removed = {name: removed.get(name, 0) + counts.get(name, 0) for name in {*removed, *counts}}
             await conn.execute(
                 "UPDATE erasure SET removed = removed || %s, rids = rids || %s::bigint[] WHERE id = %s",
