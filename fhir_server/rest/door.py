@@ -9,6 +9,7 @@ Source: RFC 9110, RFC 6797 (HSTS), https://owasp.org/www-project-secure-headers/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -114,10 +115,14 @@ class Door:
 
 def _header(scope: Scope, name: bytes) -> str:
     """Return a header; repeated ones as one list, in order."""
-    found = [value for key, value in scope["headers"] if key == name]
-    return b",".join(found).decode("latin-1") if found else ""
+    found = ""
+    for key, value in scope["headers"]:
+        if key == name:
+            found = f"{found},{value.decode('latin-1')}" if found else value.decode("latin-1")
+    return found
 
 
+@lru_cache(4096)
 def _address(text: str) -> IPv4Address | IPv6Address:
     """Return a peer's address; what is none (a Unix socket, a test) counts as this machine."""
     try:
