@@ -40,6 +40,7 @@ class Known(msgspec.Struct):
 
     grant: Grant
     issued: float
+    kid: str
 
 
 class Bearer:
@@ -77,6 +78,9 @@ class Bearer:
         if grant.expires <= time.time():
             self._known.pop(hashed, None)
             raise self._refused("The access token has expired")
+        if self._keys.public(found.kid) is None:
+            self._known.pop(hashed, None)
+            raise self._refused("The key that signed the access token was withdrawn")
         self._revoked.require_fresh()
         if self._revoked.includes(grant.session, grant.token, grant.client, found.issued):
             raise self._refused("The access token was revoked")
@@ -93,11 +97,12 @@ class Bearer:
 
     def _verified(self, token: str) -> Known:
         try:
-            key = self._key(jws.extract_compact(token.encode("ascii")).headers())
+            header = jws.extract_compact(token.encode("ascii")).headers()
+            key = self._key(header)
             claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
         except (JoseError, ValueError, UnicodeError):
             raise self._refused("The access token is not one of this server's") from None
-        return self._of(claims)
+        return self._of(claims, str(header["kid"]))
 
     def _key(self, header: Mapping[str, Any]) -> RSAKey:
         """Return the key that must have signed; its kind and algorithm are ours to say, not the token's."""
@@ -106,7 +111,7 @@ class Bearer:
             raise ValueError("not an access token of ours")
         return key
 
-    def _of(self, claims: Mapping[str, Any]) -> Known:
+    def _of(self, claims: Mapping[str, Any], kid: str) -> Known:
         now = time.time()
         expires, issued = claims.get("exp"), claims.get("iat")
         if claims.get("iss") != self._places.issuer or claims.get("aud") != self._places.base:
@@ -132,6 +137,7 @@ class Bearer:
                 acting_for=lists["acting_for"],
             ),
             float(issued),
+            kid,
         )
 
     def _refused(self, text: str) -> FhirError:

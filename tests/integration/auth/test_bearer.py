@@ -183,11 +183,14 @@ async def test_a_new_signing_key_is_published_before_it_signs_and_the_old_one_af
 async def test_a_stolen_signing_key_is_worth_nothing_at_once(server: Smart) -> None:
     mine = server.authority
     stolen = mine.keys.signing
+    known = _signed(server, _claims(jti="seen before"))
+    assert (await _asked(server, f"Bearer {known}")).status_code == 200
     await keys.rotate(mine.store, mine.keys, at_once=True)
     await mine.keys.load(mine.store)
     assert mine.keys.signing.kid != stolen.kid
     token = jwt.encode({"alg": "RS256", "typ": "at+jwt", "kid": stolen.kid}, _claims(), stolen)
     _refused(await _asked(server, f"Bearer {token}"))
+    _refused(await _asked(server, f"Bearer {known}"))
 
 
 async def test_private_keys_are_sealed_in_the_database(server: Smart) -> None:
