@@ -152,7 +152,8 @@ def shown(made: list[Made]) -> str:
     return "\n".join(
         (
             "",
-            "Demo accounts (shown this once; `healthbuddy user` makes others and sets passwords):",
+            "Demo accounts, shown this once (`healthbuddy user add` makes others); clinician, operator and auditor are"
+            " asked for a second factor:",
             "",
             *rows,
             "",
