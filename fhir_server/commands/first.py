@@ -152,8 +152,7 @@ def shown(made: list[Made]) -> str:
     return "\n".join(
         (
             "",
-            "Demo accounts, shown this once (`healthbuddy user add` makes others); clinician, operator and auditor are"
-            " asked for a second factor:",
+            "Demo accounts, shown this once; clinician, operator and auditor are asked for a second factor:",
             "",
             *rows,
             "",
