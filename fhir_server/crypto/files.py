@@ -38,17 +38,37 @@ def read_secret(path: Path) -> bytes:
     return content
 
 
+def replace_secret(path: Path, content: bytes) -> None:
+    """Put other content into a secret's file, at once and durably."""
+    draft = _draft(path, content)
+    try:
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def _create(path: Path, content: bytes) -> None:
     """Write a new file at once or not at all; whoever was first wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET)
+    draft = _draft(path, content)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
     finally:
         draft.unlink()
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    """Return a file beside `path` that has the content, on disk."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft

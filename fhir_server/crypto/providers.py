@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_server.crypto.envelope import KEY_BYTES, SealError, new_key, unwrap, wrap
+from fhir_server.crypto.files import SecretFileError, read_secret, replace_secret, secret_file
 
 
 class KeyTroubleError(RuntimeError):
@@ -108,18 +108,19 @@ class LocalFile(_Held):
     def __init__(self, path: Path) -> None:
         """Read the file, or make it with one new key.
 
-        Errors: KeyTroubleError where others may read it, it is another account's, or it is damaged
+        Errors: KeyTroubleError where others may read it, or it is damaged
         """
         self.path = path
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._write((_made(),), new=True)
+        try:
+            secret_file(path, lambda: _text((_made(),)))
+        except SecretFileError as error:
+            raise KeyTroubleError(str(error)) from None
         super().__init__({one.id: _cipher(one.id, one.key) for one in self._read()})
 
     def rotate(self) -> str:
         """Return the name of a new wrapping key, in use from now on; older ones stay."""
         fresh = _made()
-        self._write((*self._read(), fresh))
+        replace_secret(self.path, _text((*self._read(), fresh)))
         self._keys[fresh.id] = _cipher(fresh.id, fresh.key)
         return fresh.id
 
@@ -130,48 +131,19 @@ class LocalFile(_Held):
     def retire(self, unused: set[str]) -> None:
         """Remove wrapping keys that nothing is wrapped under any more."""
         kept = tuple(one for one in self._read() if one.id not in unused or one.id == self.current())
-        self._write(kept)
+        replace_secret(self.path, _text(kept))
         self._keys = {one.id: self._keys[one.id] for one in kept}
 
     def _read(self) -> tuple[MasterKey, ...]:
-        found = self.path.lstat()
-        if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
-            raise KeyTroubleError(
-                f"{self.path} may be read by others (mode {stat.S_IMODE(found.st_mode):04o}): "
-                f"find out who read it, then chmod 600 {self.path}"
-            )
-        if found.st_uid not in (os.geteuid(), 0):
-            raise KeyTroubleError(f"{self.path} belongs to another account (uid {found.st_uid})")
         try:
-            keys = msgspec.json.decode(self.path.read_bytes(), type=_File).keys
+            keys = msgspec.json.decode(read_secret(self.path), type=_File).keys
+        except SecretFileError as error:
+            raise KeyTroubleError(str(error)) from None
         except msgspec.DecodeError:
             raise KeyTroubleError(f"{self.path} is damaged: restore it from your copy") from None
         if not keys:
             raise KeyTroubleError(f"{self.path} has no key: restore it from your copy")
         return keys
-
-    def _write(self, keys: tuple[MasterKey, ...], *, new: bool = False) -> None:
-        """Replace the file at once and durably; a new one only where there is none."""
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_File(_ABOUT, keys))))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            if new:
-                os.link(draft, self.path)
-            else:
-                draft.replace(self.path)
-        except FileExistsError:
-            pass  # another process was first: its key holds
-        finally:
-            draft.unlink(missing_ok=True)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 class Environment(_Held):
@@ -187,6 +159,11 @@ class Environment(_Held):
                 "The setting master_keys is empty; it looks like 2026-01:BASE64-OF-32-BYTES"
             )
         super().__init__({id_: _cipher(id_, key) for id_, _, key in pairs})
+
+
+def _text(keys: tuple[MasterKey, ...]) -> bytes:
+    """Return the content of a key file."""
+    return msgspec.json.format(msgspec.json.encode(_File(_ABOUT, keys)))
 
 
 def _made() -> MasterKey:

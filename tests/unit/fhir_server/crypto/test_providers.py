@@ -83,8 +83,11 @@ def test_what_a_provider_wraps_it_unwraps_for_the_same_purpose_only(provider: Ke
 
 def test_a_new_key_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "master.key"
-    os.umask(0)
-    LocalFile(path)
+    before = os.umask(0)
+    try:
+        LocalFile(path)
+    finally:
+        os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -93,15 +96,8 @@ def test_a_key_file_that_others_may_touch_is_refused(tmp_path: Path, mode: int) 
     path = tmp_path / "master.key"
     LocalFile(path)
     path.chmod(mode)
-    with pytest.raises(KeyTroubleError, match=f"mode {mode:04o}"):
+    with pytest.raises(KeyTroubleError, match="chmod 600"):
         LocalFile(path)
-
-
-def test_a_link_to_a_key_file_is_refused(tmp_path: Path) -> None:
-    LocalFile(tmp_path / "real")
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    with pytest.raises(KeyTroubleError):
-        LocalFile(tmp_path / "link")
 
 
 @pytest.mark.parametrize(
