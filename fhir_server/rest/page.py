@@ -99,7 +99,8 @@ async def elsewhere(_request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if status == 405:
         issue = Issue("not-supported", "This method is not allowed here")
-        headers.setdefault("Allow", "GET, HEAD")
+        allowed = set(headers.get("Allow", "GET").split(", "))
+        headers["Allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
     else:
         issue = Issue("not-found", "There is nothing here; the FHIR base is /fhir")
     headers["X-Content-Type-Options"] = "nosniff"
