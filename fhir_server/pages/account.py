@@ -29,7 +29,7 @@ async def account(visit: Visit) -> Response:
     return await _account(visit)
 
 
-@page(signed_in=True)
+@page(signed_in=True, recent=True)
 async def phone(visit: Visit) -> Response:
     """Keep or remove the telephone number that codes are sent to."""
     if visit.request.method != "POST":
@@ -44,7 +44,7 @@ async def phone(visit: Visit) -> Response:
     return to(visit, "/auth/account", done="phone")
 
 
-@page(signed_in=True)
+@page(signed_in=True, recent=True)
 async def password(visit: Visit) -> Response:
     """Replace the password, which the old one is needed for; all other sessions end, and this one gets a new cookie."""
     if visit.request.method != "POST":

@@ -67,7 +67,7 @@ async def send_code(visit: Visit) -> Response:
     return await _challenge(visit, told=channel)
 
 
-@page(half=True)
+@page(half=True, recent=True)
 async def add(visit: Visit) -> Response:
     """Show the ways to add a factor: as a choice of one's own, or because the role asks for it."""
     if _locked(visit):
@@ -75,7 +75,7 @@ async def add(visit: Visit) -> Response:
     return await _adding(visit)
 
 
-@page(half=True)
+@page(half=True, recent=True)
 async def add_app(visit: Visit) -> Response:
     """Take the first code of an authenticator app."""
     if _locked(visit) or visit.request.method != "POST":
@@ -93,7 +93,7 @@ async def add_app(visit: Visit) -> Response:
     return await _added(visit, "totp")
 
 
-@page(half=True)
+@page(half=True, recent=True)
 async def add_passkey(visit: Visit) -> Response:
     """Take a new passkey."""
     if _locked(visit) or visit.request.method != "POST":
@@ -108,7 +108,7 @@ async def add_passkey(visit: Visit) -> Response:
     return await _added(visit, "passkey")
 
 
-@page(signed_in=True)
+@page(signed_in=True, recent=True)
 async def new_codes(visit: Visit) -> Response:
     """Replace the recovery codes and show the new ones, once."""
     if visit.request.method != "POST":
@@ -119,7 +119,7 @@ async def new_codes(visit: Visit) -> Response:
     return render(visit, "codes.html", codes=shown, onward="/auth/account")
 
 
-@page(signed_in=True)
+@page(signed_in=True, recent=True)
 async def remove(visit: Visit) -> Response:
     """Remove a factor; the last strong one of somebody who must have one stays."""
     if visit.request.method != "POST":

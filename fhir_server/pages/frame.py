@@ -9,6 +9,7 @@ import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ _log = logging.getLogger("fhir_server.pages")
 HERE = Path(__file__).parent
 FORM_MOST = 64 * 1024
 FIELDS_MOST = 600
+RECENT = timedelta(minutes=15)
+"""How long after signing in one may change how one signs in. Source: OWASP ASVS 4.0.3 V2.8, V3.7.1; the span is ours"""
 Handler = Callable[["Visit"], Awaitable[Response]]
 
 
@@ -97,6 +100,11 @@ class Visit:
             )
 
     @property
+    def signed_in_long_ago(self) -> bool:
+        """Whether whoever is there now may be somebody else who found the browser open."""
+        return self.session is None or datetime.now(UTC) - self.session.signed_in > RECENT
+
+    @property
     def owner(self) -> Account:
         """The account that is signed in; pages that need one have made sure."""
         assert self.account is not None
@@ -104,11 +112,12 @@ class Visit:
 
 
 def page(
-    *, signed_in: bool = False, half: bool = False
+    *, signed_in: bool = False, half: bool = False, recent: bool = False
 ) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
     """Return what makes a handler an endpoint.
 
-    Shape:  `signed_in` sends others to the sign-in page; `half` lets in those who still owe a second factor, too
+    Shape:  `signed_in` sends others to the sign-in page; `half` lets in those who still owe a second factor, too;
+            `recent` also sends those there who signed in long ago
     """
 
     def made(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -121,6 +130,8 @@ def page(
                     await visit.take_form()
                 if (signed_in or half) and (visit.session is None or (visit.session.owes and not half)):
                     answer: Response = to(visit, "/auth/sign-in")
+                elif recent and visit.signed_in_long_ago:
+                    answer = to(visit, "/auth/sign-in", again="1")
                 else:
                     answer = await handler(visit)
             except PageError as error:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from fhir_server.auth import backoff, outbox, sessions, tickets
-from fhir_server.pages import account, consent, factors, federated, joining, signing
+from fhir_server.pages import account, consent, factors, federated, joining, proxies, signing
 from fhir_server.pages.desk import Desk
 from fhir_server.pages.frame import HERE
 
@@ -89,6 +89,7 @@ ROUTES: list[Route] = [
     Route("/auth/account/session", account.end_session, methods=_BOTH),
     Route("/auth/account/factor", factors.remove, methods=_BOTH),
     Route("/auth/account/codes", factors.new_codes, methods=_BOTH),
+    Route("/auth/account/proxies", proxies.proxies, methods=_BOTH),
     Route("/auth/account/apps", account.apps, methods=_BOTH),
     Route("/auth/style.css", static, methods=["GET"]),
     Route("/auth/passkey.js", static, methods=["GET"]),

@@ -127,6 +127,7 @@ async def _form(visit: Visit, status: int = 200, *, email: str = "", error: str 
         providers=providers,
         sign_up=settings.sign_up,
         left=visit.request.query_params.get("left") == "1",
+        again=visit.request.query_params.get("again") == "1",
         to_app=await app_address(visit),
     )
 

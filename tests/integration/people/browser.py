@@ -110,3 +110,16 @@ async def sent_texts(app: App, to: str) -> list[str]:
     pieces = file.read_text().split("-" * 72) if file.exists() else []
     gone = [piece for piece in pieces if f"To: {to} " in piece]
     return gone + [row[0] for row in rows if row[0]]
+
+
+async def stored(app: App, resource: dict[str, Any]) -> None:
+    """Keep a resource as if there were no authorization."""
+    kept = app.fhir.settings, app.fhir.authenticate
+    app.fhir.settings, app.fhir.authenticate = kept[0].model_copy(update={"authorization": "open"}), None
+    try:
+        transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as web:
+            answer = await web.put(f"/fhir/{resource['resourceType']}/{resource['id']}", json=resource)
+            assert answer.is_success, answer.text
+    finally:
+        app.fhir.settings, app.fhir.authenticate = kept

@@ -14,7 +14,7 @@ import pytest
 from fhir_server.app import App
 from fhir_server.auth import clients
 from fhir_server.auth.clients import CODE, REFRESH, Client
-from tests.integration.people.browser import BASE, Browser, person, store_of, token_of
+from tests.integration.people.browser import BASE, Browser, person, store_of, stored, token_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -75,24 +75,8 @@ async def asked(app: App, browser: Browser, email: str, scope: str = SCOPE, **sa
 
 async def patient(app: App, id_: str, family: str) -> str:
     """Return the id of a new Patient."""
-    app.fhir.authenticate, kept = None, app.fhir.authenticate
-    object.__setattr__(app.fhir, "settings", app.fhir.settings.model_copy(update={"authorization": "open"}))
-    try:
-        transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 1))
-        async with httpx.AsyncClient(transport=transport, base_url=BASE) as web:
-            body = {
-                "resourceType": "Patient",
-                "id": id_,
-                "name": [{"family": family, "given": ["Ana"]}],
-                "birthDate": "1984-02-29",
-            }
-            answer = await web.put(f"/fhir/Patient/{id_}", json=body)
-            assert answer.status_code in (200, 201), answer.text
-    finally:
-        app.fhir.authenticate = kept
-        object.__setattr__(
-            app.fhir, "settings", app.fhir.settings.model_copy(update={"authorization": "smart"})
-        )
+    name = [{"family": family, "given": ["Ana"]}]
+    await stored(app, {"resourceType": "Patient", "id": id_, "name": name, "birthDate": "1984-02-29"})
     return id_
 
 
