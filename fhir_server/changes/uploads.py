@@ -1,9 +1,9 @@
-"""What is uploaded is what it says it is: the content of Binaries and attachments against their declared type.
+"""What is uploaded is what it says it is: no programs, and Binaries of the type that they declare.
 
 Shape:  `uploads.json` has a row for each kind of program (refused under any name) and for each type that is told by how
         it begins. Types that are not there, and content that lies elsewhere (`url`), are taken as declared.
-        Looked at are Binary.data and the elements of type Attachment of a resource, contained resources and
-        extensions left out.
+        Programs are looked for in Binary.data and the elements of type Attachment of a resource, contained resources
+        and extensions left out; types in Binary.data alone, which is what goes out under its own type.
 Source: https://cheatsheetseries.owasp.org/cheatsheets/File_Upload_Cheat_Sheet.html, OWASP ASVS 4.0 12.2.1
 """
 
@@ -76,31 +76,32 @@ def _by_type() -> dict[str, Declared]:
 
 
 def check(resource: Json) -> None:
-    """Raise FhirError 422 where content is a program, or is not of the type that it is declared to be."""
+    """Raise FhirError 422 where content is a program, or a Binary is not of the type that it is declared to be."""
     type_name = resource["resourceType"]
     if type_name == "Binary":
-        _check(resource, "Binary")
+        content = _beginning(resource.get("data"))
+        _no_program(content, "Binary")
+        _as_declared(content, resource)
         return
     for steps in _places(type_name):
         for attachment in _at(resource, steps):
-            if "data" in attachment:
-                _check(attachment, ".".join((type_name, *steps)))
+            _no_program(_beginning(attachment.get("data")), ".".join((type_name, *steps)))
 
 
-def _check(holder: Json, where: str) -> None:
-    content = _beginning(holder.get("data"))
-    if not content:
-        return
+def _no_program(content: bytes, where: str) -> None:
     for program in rules().programs:
         if b"\0" in content[:BINARY_WITHIN] and any(
             content.startswith(bytes.fromhex(start)) for start in program.starts
         ):
             text = f"The content is {program.kind}; programs are not stored here"
             raise FhirError(422, "business-rule", text, f"{where}.data")
-    mime = str(holder.get("contentType", "")).partition(";")[0].strip().lower()
+
+
+def _as_declared(content: bytes, binary: Json) -> None:
+    mime = str(binary.get("contentType", "")).partition(";")[0].strip().lower()
     row = _by_type().get(mime)
-    if row is not None and not row.fits(content):
-        raise FhirError(422, "value", f"The content does not begin as {mime} does", f"{where}.contentType")
+    if content and row is not None and not row.fits(content):
+        raise FhirError(422, "value", f"The content does not begin as {mime} does", "Binary.contentType")
 
 
 def _beginning(data: Any) -> bytes:
