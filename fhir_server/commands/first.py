@@ -16,7 +16,7 @@ from fhir_server.auth import accounts, clients, passwords
 from fhir_server.auth.client_metadata import client_of
 from fhir_server.auth.clients import CREDENTIALS, Client
 from fhir_server.commands.terminal import say
-from fhir_server.commands.tokens import ALGORITHM, CLIENT, SCOPES, own_key
+from fhir_server.commands.tokens import ALGORITHM, SCOPES, client_id, own_key
 from fhir_server.demo import caregiver as demo_caregiver
 from fhir_server.settings import Settings
 from fhir_server.storage.rows import type_number
@@ -112,7 +112,7 @@ def own_client(settings: Settings) -> Client:
     key = own_key(settings)
     public = {**key.as_dict(private=False), "kid": key.thumbprint(), "alg": ALGORITHM, "use": "sig"}
     return Client(
-        id=CLIENT,
+        id=client_id(key),
         name="Commands on the server's machine",
         kind="key",
         jwks={"keys": [public]},

@@ -23,7 +23,7 @@ from fhir_server.crypto.files import SecretFileError, read_secret, secret_file
 from fhir_server.settings import Settings
 
 CLIENT = "healthbuddy-cli"
-"""Our own client: registered at each start, its key in the data folder."""
+"""Beginning of the id of our own client: registered at each start, its key in the data folder."""
 SCOPES = "system/*.cruds"
 VARIABLE = "HEALTHBUDDY_TOKEN"
 """Environment variable with an access token for servers that do not know this machine."""
@@ -119,10 +119,16 @@ def own_key(settings: Settings) -> ECKey:
     return ECKey.import_key(secret_file(settings.data_dir / "keys" / "cli.pem", new_key))
 
 
+def client_id(key: ECKey) -> str:
+    """Return the id of the client that has a key: machines with one database and a data folder each are several."""
+    return f"{CLIENT}-{key.thumbprint()[:10]}"
+
+
 def assertion(key: ECKey, endpoint: str) -> str:
     """Return a signed statement that we are we, good for a minute and once."""
     now = int(time.time())
-    claims = {"iss": CLIENT, "sub": CLIENT, "aud": endpoint, "iat": now, "exp": now + 60, "jti": uuid4().hex}
+    us = client_id(key)
+    claims = {"iss": us, "sub": us, "aud": endpoint, "iat": now, "exp": now + 60, "jti": uuid4().hex}
     header = {"alg": ALGORITHM, "typ": "JWT", "kid": key.thumbprint()}
     return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
 

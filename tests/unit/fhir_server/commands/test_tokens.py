@@ -18,11 +18,11 @@ from joserfc.jwk import ECKey
 
 from fhir_server.commands.tokens import (
     ASSERTION,
-    CLIENT,
     SCOPES,
     Given,
     Signed,
     assertion,
+    client_id,
     new_key,
     own_key,
     target,
@@ -108,7 +108,8 @@ def test_a_server_that_does_not_know_us_is_told_with_the_way_out(capsys: pytest.
 def test_the_assertion_names_us_and_the_endpoint_and_ends_within_five_minutes() -> None:
     first, second = (jwt.decode(assertion(KEY, ENDPOINT), KEY, algorithms=["ES384"]) for _ in range(2))
     claims: dict[str, Any] = first.claims
-    assert (claims["iss"], claims["sub"], claims["aud"]) == (CLIENT, CLIENT, ENDPOINT)
+    us = client_id(KEY)
+    assert (claims["iss"], claims["sub"], claims["aud"]) == (us, us, ENDPOINT)
     assert 0 < claims["exp"] - claims["iat"] <= 300
     assert claims["jti"] != second.claims["jti"]
     assert first.header["kid"] == KEY.thumbprint()
@@ -127,3 +128,11 @@ def test_a_given_token_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert isinstance(found.auth, Given)
     request = next(found.auth.auth_flow(httpx.Request("GET", found.base)))
     assert request.headers["authorization"] == "Bearer abc"
+
+
+def test_machines_with_one_database_are_different_clients() -> None:
+    other = ECKey.import_key(new_key())
+    assert client_id(other) != client_id(KEY)
+    assert jwt.decode(assertion(other, ENDPOINT), other, algorithms=["ES384"]).claims["sub"] == client_id(
+        other
+    )
