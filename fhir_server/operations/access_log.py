@@ -1,12 +1,14 @@
 """`Patient/[id]/$access-log`: who looked at my record, for the patient and for those who act for the patient.
 
-The answer is a searchset of AuditEvents, newest first; whoever may read the Patient may ask.
+The answer is a searchset of AuditEvents, newest first. Others, those who treat the patient among them, are refused:
+who else looked is for the patient to know, and for auditors, who search AuditEvents.
 Source: 45 CFR 164.528 (accounting of disclosures); Regulation (EU) 2016/679, article 15(1)(c)
 """
 
 from __future__ import annotations
 
-from fhir_server.access import seen
+from fhir_server.access import current, seen
+from fhir_server.access.policy import forbidden
 from fhir_server.audit.reading import Wanted
 from fhir_server.exchange import Request, Result, Session
 from fhir_server.operations import Operation, register
@@ -25,7 +27,8 @@ KNOWN = frozenset({"start", "end", "_count", "_cursor", *RENDERING})
 async def access_log(session: Session, request: Request) -> Result:
     """Return the page of AuditEvents that touched the patient's data, or were the patient's own doing.
 
-    Errors: 404, 410 where there is no such patient to be seen; 400 for wrong dates; 404 where nothing is audited
+    Errors: 404, 410 where there is no such patient to be seen; 403 for others than the patient and who acts for
+            the patient (and this machine's own commands); 400 for wrong dates; 404 where nothing is audited
     """
     if not session.server.settings.audited:
         raise FhirError(404, "not-supported", "This server keeps no audit trail (setting `audit`)")
@@ -43,8 +46,19 @@ async def access_log(session: Session, request: Request) -> Result:
     _, id_, _ = request.segments
     async with session.connection() as conn:
         row = read.there(await seen.current(conn, "Patient", id_), f"Patient/{id_}")
+        _require_own(f"Patient/{id_}")
         wanted.patients = [(row.rid, id_)]
         return await answered(session, conn, request, wanted)
+
+
+def _require_own(patient: str) -> None:
+    policy = current.policy()
+    grant = policy.grant
+    own = grant.user == patient or patient in grant.acting_for
+    if not own and not policy.administers:
+        raise forbidden(
+            "A patient's access log is for the patient and who acts for the patient; auditors search AuditEvents"
+        )
 
 
 register(

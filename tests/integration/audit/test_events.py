@@ -14,6 +14,7 @@ import httpx
 import psycopg
 import pytest
 
+from fhir_server.access.grant import Grant
 from tests.integration.web import client_of, outcome_codes, running
 
 
@@ -151,3 +152,35 @@ async def test_a_patient_sees_who_looked_at_the_record(web: httpx.AsyncClient) -
     assert (await web.get("Patient/nobody/$access-log")).status_code == 404
     other = (await web.get("Patient/p2/$access-log")).json()
     assert [entry["resource"]["subtype"][0]["code"] for entry in other["entry"]] == ["update"]
+
+
+@pytest.mark.parametrize(
+    ("grant", "status"),
+    [
+        (
+            Grant("a", "app", ("patient/Patient.rs",), user="Patient/p1", patient="p1", roles=("patient",)),
+            200,
+        ),
+        (Grant("b", "app", ("user/*.rs",), user="Practitioner/1", roles=("clinician",)), 403),
+        (
+            Grant("b", "app", ("patient/*.rs",), user="Practitioner/1", patient="p1", roles=("clinician",)),
+            403,
+        ),
+        (
+            Grant("c", "app", ("patient/Patient.rs",), user="Patient/p2", patient="p2", roles=("patient",)),
+            404,
+        ),
+    ],
+)
+async def test_who_looked_at_a_record_is_for_the_patient_alone(
+    fresh_database_url: str, tmp_path: Path, grant: Grant, status: int
+) -> None:
+    async with running(fresh_database_url, audit="on", data_dir=tmp_path) as app, client_of(app) as web:
+        for name in ("p1", "p2"):
+            await web.put(f"Patient/{name}", json={"resourceType": "Patient", "id": name})
+
+        async def hook(_headers: object, _address: str) -> Grant:
+            return grant
+
+        app.fhir.authenticate = hook
+        assert (await web.get("Patient/p1/$access-log")).status_code == status
