@@ -70,8 +70,8 @@ def test_what_only_the_database_can_tell_is_not_told_here() -> None:
 def test_who_sees_all_needs_no_condition() -> None:
     policy = _policy(Observation=Way("rs", None))
     assert policy.where(None, "Observation", "r") == ""
-    assert policy.where(None, "Condition", "r") == "(false)"
-    assert policy.where(None, "Observation", "r", "c") == "(false)"
+    assert policy.where(None, "Condition", "r") == "false"
+    assert policy.where(None, "Observation", "r", "c") == "false"
     assert OPENED.where(None, "", "r") == ""
 
 
@@ -81,7 +81,7 @@ def test_a_type_without_a_scope_is_closed_among_all_types() -> None:
     ) or (
         f"r.type IN ({type_number('Appointment')}, {type_number('Observation')})" in OWN.where(None, "", "r")
     )
-    assert _policy().where(None, "", "r") == "(false)"
+    assert _policy().where(None, "", "r") == "false"
 
 
 @pytest.mark.parametrize(
