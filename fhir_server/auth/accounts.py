@@ -216,16 +216,3 @@ async def verified(conn: AsyncConnection[Any], id_: str, email: str) -> bool:
 def _account(row: Sequence[Any]) -> Account:
     id_, name, email, proved, phone, user, roles, *rest = row
     return Account(id_, name, email, proved, phone, user, tuple(roles), *rest)
-
-
-async def erased(conn: AsyncConnection[Any], user: str) -> list[str]:
-    """Return the ids of the accounts of a person of the record that were removed, with all that belongs to them."""
-    cursor = await conn.execute(
-        "DELETE FROM account WHERE fhir_user = %s AND fhir_user <> '' RETURNING id, email, phone", (user,)
-    )
-    found = await cursor.fetchall()
-    ids, reached = [row[0] for row in found], [text for row in found for text in row[1:] if text]
-    for table in ("account_session", "account_factor", "account_ticket", "account_identity"):
-        await conn.execute(f"DELETE FROM {table} WHERE account = ANY(%s)", (ids,))
-    await conn.execute("DELETE FROM account_outbox WHERE recipient = ANY(%s)", (reached,))
-    return ids

@@ -141,11 +141,14 @@ async def _forget(conn: Conn, table: str, subject: int, found: Sequence[Any]) ->
 
 
 _ACCOUNT = "SELECT id FROM account WHERE fhir_user = %s AND fhir_user <> ''"
+_MESSAGES = """DELETE FROM account_outbox o USING account a WHERE a.fhir_user = %s AND a.fhir_user <> ''
+AND o.recipient <> '' AND o.recipient IN (a.email, a.phone)"""
 _OF_ACCOUNT = ("account_session", "account_factor", "account_ticket", "account_identity")
 
 
 async def account(conn: Conn, name: str) -> int:
-    """Remove the account of an erased person, with its sessions and factors; return how many there were."""
+    """Remove the account of an erased person, with all that belongs to it; return how many there were."""
+    await conn.execute(_MESSAGES, (name,))
     for table in _OF_ACCOUNT:
         await conn.execute(f"DELETE FROM {table} WHERE account IN ({_ACCOUNT})", (name,))
     return (await conn.execute("DELETE FROM account WHERE fhir_user = %s", (name,))).rowcount
