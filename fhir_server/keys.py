@@ -27,9 +27,7 @@ def provider(settings: Settings) -> KeyProvider:
     try:
         boto3 = import_module("boto3")
     except ImportError:
-        raise KeyTroubleError(
-            "key_provider 'aws-kms' needs the package boto3"
-        ) from None
+        raise KeyTroubleError("key_provider 'aws-kms' needs the package boto3") from None
     return AwsKms(settings.key_name, boto3.client("kms"))
 
 
@@ -56,3 +54,10 @@ async def ready(settings: Settings, one: Sealer) -> None:
     if one.ring.sealing:
         await keystore.create(one.ring.store.conninfo, settings.database_url)
         await one.ring.load()
+
+
+async def unlocked(settings: Settings) -> Sealer:
+    """Return a sealer that is ready, for a command that opens a store itself; raises KeyTroubleError."""
+    one = sealer(settings)
+    await ready(settings, one)
+    return one

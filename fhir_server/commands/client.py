@@ -19,7 +19,7 @@ from fhir_server.auth.clients import CODE, CREDENTIALS, REFRESH, Client
 from fhir_server.auth.errors import OAuthError
 from fhir_server.commands import database
 from fhir_server.commands.terminal import fail, out, say
-from fhir_server.keys import sealer as sealer_of
+from fhir_server.keys import unlocked
 from fhir_server.settings import Settings
 from fhir_server.storage.store import Store
 
@@ -150,7 +150,7 @@ def remove(which: Which) -> None:
 
 def _run(work: Callable[[Store, Settings], Awaitable[T]]) -> T:
     async def opened(settings: Settings) -> T:
-        store = await Store.open(settings.database_url, pool_size=2, sealer=sealer_of(settings))
+        store = await Store.open(settings.database_url, pool_size=2, sealer=await unlocked(settings))
         try:
             return await work(store, settings)
         finally:

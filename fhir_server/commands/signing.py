@@ -16,7 +16,7 @@ from fhir_server.auth.keys import ANNOUNCED_S, KeyState, SigningKeys
 from fhir_server.commands import database
 from fhir_server.commands.terminal import fail, out, say
 from fhir_server.crypto.files import SecretFileError
-from fhir_server.keys import sealer as sealer_of
+from fhir_server.keys import unlocked
 from fhir_server.settings import Settings
 from fhir_server.storage.store import Store
 
@@ -60,7 +60,7 @@ def signing() -> None:
 
 def _run(work: Callable[[Store, Settings], Awaitable[T]]) -> T:
     async def opened(settings: Settings) -> T:
-        store = await Store.open(settings.database_url, pool_size=2, sealer=sealer_of(settings))
+        store = await Store.open(settings.database_url, pool_size=2, sealer=await unlocked(settings))
         try:
             return await work(store, settings)
         finally:

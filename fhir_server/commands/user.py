@@ -19,7 +19,7 @@ from fhir_server.auth.mfa import factors
 from fhir_server.auth.places import places
 from fhir_server.commands import database
 from fhir_server.commands.terminal import fail, out, say
-from fhir_server.keys import sealer as sealer_of
+from fhir_server.keys import unlocked
 from fhir_server.settings import Settings
 from fhir_server.storage.store import Store
 
@@ -147,7 +147,7 @@ def _changed(who: str, change: Callable[[AsyncConnection[Any], Account], Awaitab
 
 def _run(work: Work[T]) -> T:
     async def opened(settings: Settings) -> T:
-        store = await Store.open(settings.database_url, pool_size=2, sealer=sealer_of(settings))
+        store = await Store.open(settings.database_url, pool_size=2, sealer=await unlocked(settings))
         try:
             return await work(store, settings)
         finally:
