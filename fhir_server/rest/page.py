@@ -76,7 +76,10 @@ _OPEN = (
     '<p class="open" role="alert">This server is open: whoever reaches it reads and writes everything. '
     "For trying things out on one machine only, never for real people's data.</p>"
 )
-_CLOSED = "<p>Requests need an access token; apps get one by SMART App Launch.</p>"
+_CLOSED = (
+    "<p>Requests need an access token; apps get one by SMART App Launch. People sign in at "
+    '<a href="/auth/account">their account</a>.</p>'
+)
 _HEADER = '-H "Authorization: Bearer $TOKEN" '
 
 
