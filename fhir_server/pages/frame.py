@@ -71,7 +71,7 @@ class Visit:
             if self.request.method == "POST"
             else self.request.query_params.get(name, "")
         )
-        return found[:most]
+        return found[:most].replace("\0", "")
 
     @property
     def ask(self) -> str:
@@ -238,9 +238,12 @@ async def _fields(request: Request) -> list[tuple[str, str]]:
         if len(body) > FORM_MOST:
             raise PageError(413, "This is too much", "The form is larger than any of ours.")
     try:
-        return parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS_MOST)
+        found = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS_MOST)
     except ValueError:
         raise PageError(400, "This is no form", "What was sent cannot be read.") from None
+    if any("\0" in value for _, value in found):
+        raise PageError(400, "This is no form", "What was sent cannot be read.")
+    return found
 
 
 def _from_here(request: Request, at: Desk) -> bool:
