@@ -65,7 +65,11 @@ class Outer(Indexed, kw_only=True):
     def reposts(self) -> bool:
         """Whether the postings differ from what is stored."""
         old = self.old
-        return old is None or not old.live or (old.posts, old.d0, old.pid) != (self.rows.posts, self.rows.d0, self.pid)
+        return (
+            old is None
+            or not old.live
+            or (old.posts, old.d0, old.pid) != (self.rows.posts, self.rows.d0, self.pid)
+        )
 
 
 def removals(outers: Sequence[Outer]) -> list[Part]:
