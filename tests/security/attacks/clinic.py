@@ -18,7 +18,7 @@ from tests.integration.access.people import Clinic, clinic
 
 Json = dict[str, Any]
 THERE, NOT_THERE = "bob", "zed"
-SECRETS = ("secret of bob", "c2VjcmV0", '"Bob"')
+SECRETS = ("secret of bob", '"Bob"', '"id":"bob')
 """What only Bob's records say."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[\d.]+(?:Z|[+-]\d\d:\d\d)")
