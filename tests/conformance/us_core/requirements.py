@@ -14,7 +14,10 @@ CONTENT = (
     "what the data say is up to whoever writes them: a server without a source system of its own adds nothing"
 )
 CERTIFIED = "about organizations that seek certification; the test kit itself does not test it"
-LATER = "authorization, audit and transport follow with their own issue; until then the server binds to loopback only"
+REFUSED = "shown elsewhere, for every path: tests/integration/auth, tests/integration/access, tests/security"
+AUDITED = "shown elsewhere, for every interaction: tests/integration/audit"
+TRANSPORT = "shown elsewhere: tests/integration/test_tls.py; without TLS or a proxy other addresses are refused"
+SMART = "shown elsewhere, launch by launch: tests/integration/auth and tests/conformance/smart"
 VERSIONS = "about servers that offer several FHIR versions: this one offers R4 alone"
 POLICY = "about the organization that runs the server"
 NOT_NEEDED = "about servers that need a status in searches: this one does not, so nothing of this applies"
@@ -85,7 +88,10 @@ _REASONS: tuple[tuple[tuple[int, ...], str], ...] = (
     ((266, 274, 306, 307, 330, 372, 373, 374, 390), CONTENT),
     ((432, 433, 434, 435, 436, 508, 511, 584), CONTENT),
     ((318, 319, 473), BOTH_SUPPORTED),
-    ((537, 538, 543, 562, 564, 568, 570), LATER),
+    ((537, 538, 543), REFUSED),
+    ((562,), AUDITED),
+    ((564, 568), TRANSPORT),
+    ((570,), SMART),
     ((300,), VERSIONS),
     ((550, 558, 572), POLICY),
 )
