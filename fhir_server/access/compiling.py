@@ -163,7 +163,7 @@ def _levels(
 ) -> Iterable[tuple[Patients, str]]:
     """Return the patients whom a scope of a person reaches by each role, and the actions that the role has."""
     listed = [roles()[role] for role in grant.roles if role in roles()]
-    if not grant.roles and one.level == "patient":
+    if not grant.roles and one.level == "patient" and grant.user == f"Patient/{grant.patient}":
         yield known.patient, "cruds"
     if OPERATOR in grant.elevations and OPERATOR in grant.roles and name != "AuditEvent":
         yield (None if one.level == "user" else known.patient), "rs"

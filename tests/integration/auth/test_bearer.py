@@ -29,6 +29,7 @@ def _claims(**said: Any) -> dict[str, Any]:
     plain = {
         "iss": ISSUER, "aud": BASE, "sub": "ana", "client_id": "app", "scope": "patient/*.rs", "iat": now,
         "exp": now + 300, "jti": "t-1", "sid": "f-1", "patient": "ana",
+        "fhirUser": "Patient/ana",
     }  # fmt: skip
     return {name: value for name, value in {**plain, **said}.items() if value is not None}
 
@@ -73,7 +74,7 @@ async def test_a_token_in_the_address_is_not_looked_at(server: Smart) -> None:
         {"iss": "https://other.example"}, {"iss": None}, {"aud": ISSUER}, {"aud": None}, {"aud": "https://x.example/fhir"},
         {"exp": 1}, {"exp": None}, {"exp": "9999999999"}, {"iat": None}, {"iat": int(time.time()) + 3600},
     ],
-    ids=lambda said: "-".join(said),
+    ids="-".join,
 )  # fmt: skip
 async def test_a_token_with_wrong_claims_is_refused(server: Smart, said: dict[str, Any]) -> None:
     _refused(await _asked(server, f"Bearer {_signed(server, _claims(**said))}"))

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -331,3 +332,23 @@ async def test_an_app_cannot_revoke_or_look_into_what_is_anothers(server: Smart)
     assert looked.status_code in (400, 401) or looked.json() == {"active": False}
     strange = await server.web.post("/auth/introspect", data={"token": told["access_token"]})
     assert strange.status_code in (400, 401)
+
+
+async def test_a_role_that_is_taken_away_leaves_nothing_open(server: Smart) -> None:
+    """A token without roles is not one without limits: the doctor who was dismissed keeps no patient."""
+    verifier, challenge = pkce()
+    page = await server.ask(challenge, DOCTOR, prompt="consent")
+    told = (await server.redeem(await server.agree(page, DOCTOR, patient="ana"), verifier)).json()
+
+    async def status(token: str) -> int:
+        return (
+            await server.web.get("/fhir/Observation", headers={"Authorization": f"Bearer {token}"})
+        ).status_code
+
+    assert await status(told["access_token"]) == 200
+    server.people.people["doctor"] = msgspec.structs.replace(DOCTOR, roles=())
+    try:
+        refreshed = await _refreshed(server, told["refresh_token"])
+    finally:
+        server.people.people["doctor"] = DOCTOR
+    assert refreshed.status_code != 200 or await status(refreshed.json()["access_token"]) == 403

@@ -8,6 +8,8 @@ Source: OWASP ASVS 4.0.3 V5.3.4, V7.3.1; CWE-89, CWE-113, CWE-117
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +22,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fhir_server.logs import JsonFormatter
 from tests.integration.access.people import observation
 from tests.security.attacks.clinic import SECRETS, Target, attacked
 
@@ -254,7 +257,11 @@ LINES = [
 async def test_nobody_writes_lines_into_the_log(
     target: Target, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What goes into the log is one line of printable text for each event, without what was secret."""
+    """Each line is one JSON object that the server made: as many as there were requests, with its own names alone."""
+    access = target.here.app.fhir.access
+    access.flush()
+    written = io.BytesIO()
+    access.stream = written
     caplog.set_level(logging.DEBUG, logger="fhir_server")
     await target.app.get(f"Patient/{quote(text)}")
     await target.app.get("Patient", params={"family": text, "nothing": text})
@@ -262,9 +269,28 @@ async def test_nobody_writes_lines_into_the_log(
         "Patient/ada", headers={b"X-Request-Id": text.encode(), b"User-Agent": text.encode()}
     )
     await target.app.post("Patient", content=text.encode(), headers={"Content-Type": "application/fhir+json"})
+    access.flush()
+    access.stream = None
+    lines = written.getvalue().decode().splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert set(json.loads(line)) == {
+            "time",
+            "level",
+            "logger",
+            "request",
+            "method",
+            "interaction",
+            "type",
+            "status",
+            "ms",
+            "bytes",
+        }
+        assert json.loads(line)["status"] != 999
+    logging.getLogger("fhir_server").warning(
+        "Refused: %s", text
+    )  # whatever comes to be logged stays in its line
     for record in caplog.records:
-        said = logging.Formatter("%(message)s").format(record)
-        first = said.partition("\nTraceback")[0]
-        assert not any(
-            ord(letter) < 32 or 127 <= ord(letter) < 160 or letter in "\u2028\u2029" for letter in first
-        ), first
+        said = JsonFormatter().format(record)
+        assert json.loads(said)["logger"] == record.name
+        assert not any(ord(letter) < 32 for letter in said)
