@@ -20,6 +20,7 @@ from fhir_server.operations import Operation, register
 from fhir_server.operations.parameters import read_call
 from fhir_server.routing import route
 from fhir_server.search import plan
+from fhir_server.search.context import Context
 from fhir_server.search.stored import document, unsealed
 from fhir_server.storage import read
 from fhir_server.storage.rows import PATCH, Row, type_number
@@ -33,7 +34,7 @@ PARTS = ("profile", "security", "tag")
 async def meta(session: Session, request: Request) -> Result:
     """Return the meta of a resource, or the union of all of a type or of the server.
 
-    Errors: 404, 410
+    Errors: 404, 410; 400 not-supported for a type or the server where codes are not kept in clear
     """
     read_call(request, "$meta", ())
     place = route(request.method, request.path)
@@ -51,6 +52,9 @@ def _meta_of(row: Row) -> Json:
 
 async def _union(session: Session, type_name: str) -> Json:
     """Return every profile, security label and tag in use, each once, in order."""
+    if "code" not in Context.in_clear:
+        why = "$meta of a type or of the server: this server keeps no code values in clear (search_in_clear)"
+        raise FhirError(400, "not-supported", why)
     seen = [
         plan.visible(type_name, "r"),
         f"r.type = {type_number(type_name)}" if type_name else "",

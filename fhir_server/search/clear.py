@@ -8,21 +8,22 @@ No texts, no values, no dates. Where the operator switches such searches off (`s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
+
+import msgspec
 
 from fhir_server.search.context import Context, follow
 from fhir_server.search.param import Param
 from fhir_server.search.paths import Path, Step
 from fhir_server.search.registry import registry
+from fhir_server.search.sieve import Tree, sieve
 from fhir_server.search.stored import in_extensions, readable
 from fhir_server.storage.rows import tail, type_name
 from fhir_server.storage.sealing import NOTHING
 from resources.codec.json import parse_json
 from resources.definitions import definitions
-
-Tree = dict[str, Any]
-"""The elements that are kept; one without children is kept where it is a primitive."""
 
 _META: Tree = {
     "profile": {},
@@ -40,13 +41,26 @@ _LEAVES: dict[str, Tree] = {
 }
 
 
+_HEAD = b'{"meta":{"versionId":""'
+"""What stands for the head that stored content goes on from."""
+
+_NO_META = b'{"meta":{}'
+_META_AT = len(_NO_META) - 1
+
+
 def clear_part(type_number: int, content: bytes) -> bytes:
     """Return the clear part of a stored content."""
     if "code" not in Context.in_clear:
         return NOTHING
-    name = type_name(type_number)
-    resource = parse_json(b'{"resourceType":"' + name.encode() + b'","meta":{"versionId":""' + content)
-    return tail(project(name, resource))
+    name, document = type_name(type_number), _HEAD + content
+    if b'"contained"' not in content:
+        try:
+            kept = _sieve(name)(document)
+        except msgspec.ValidationError:
+            pass
+        else:
+            return kept[_META_AT:] if kept.startswith(_NO_META) else b"," + kept[_META_AT:]
+    return tail(project(name, parse_json(document)))
 
 
 def project(name: str, resource: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +107,13 @@ def _tree(name: str) -> Tree:
     return tree
 
 
+@cache
+def _sieve(name: str) -> Callable[[bytes], bytes]:
+    return sieve(_tree(name))
+
+
 follow(_tree.cache_clear)
+follow(_sieve.cache_clear)
 
 
 def _plant(tree: Tree, param: Param, path: Path) -> None:

@@ -186,9 +186,12 @@ async def test_a_kind_that_is_not_kept_in_clear_is_refused_by_name(
     async with client(database_url, **sealed, search_in_clear=kept) as one:
         answer = await one.get(asked, headers={"Prefer": "handling=strict"})
         assert answer.status_code == 400, answer.text
+        metas = [await one.get(url) for url in ("$meta", "Patient/$meta")]
         told = (await one.get("metadata")).json()["rest"][0]["resource"]
     if kind != "code":
         assert "search_in_clear" in answer.text
+    assert [meta.status_code for meta in metas] == [400 if kind == "code" else 200] * 2
+    assert all("search_in_clear" in meta.text for meta in metas if kind == "code")
     names = {(r["type"], p["name"]) for r in told for p in r.get("searchParam", [])}
     lost = {"string": "family", "text": "_content", "date": "birthdate"}.get(kind)
     assert lost is None or ("Patient", lost) not in names
