@@ -62,7 +62,7 @@ def test_a_right_token_says_who_it_is() -> None:
         {"sub": "x" * 300},
         {"email_verified": "yes"},
     ],
-    ids=lambda change: "-".join(change),
+    ids="-".join,
 )
 def test_a_token_for_somebody_else_or_another_time_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(FederationError):
