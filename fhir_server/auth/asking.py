@@ -22,7 +22,7 @@ from fhir_server.auth.allowed import Allowed, dumped
 from fhir_server.auth.clients import Client
 from fhir_server.auth.errors import OAuthError, RefusedError
 from fhir_server.auth.places import LOOPBACK
-from fhir_server.auth.words import LAUNCH_PATIENT
+from fhir_server.auth.words import FHIR_USER, LAUNCH_PATIENT
 
 if TYPE_CHECKING:
     from fhir_server.auth.authority import Authority
@@ -309,7 +309,7 @@ def _allowed(wanted: Wanted, signed: Signed, chosen: Chosen) -> Allowed:
         session=signed.session,
         user=signed.user,
         name=signed.name,
-        scopes=list(chosen.scopes),
+        scopes=[one for one in chosen.scopes if one != FHIR_USER or signed.user],
         asked=wanted.asked,
         patient=chosen.patient if needs_patient(chosen.scopes) or wanted.launch.get("patient") else "",
         encounter=str(wanted.launch.get("encounter", "")),

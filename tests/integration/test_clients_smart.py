@@ -28,23 +28,17 @@ from fhirclient.models.patient import Patient
 from fhirclient.server import FHIRNotFoundException
 from fhirpy import SyncFHIRClient
 from fhirpy.base.exceptions import AuthorizationError, ForbiddenError, ResourceNotFound
-from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
 
 from fhir_server.app import create_app
 from fhir_server.auth import accounts, clients, passwords
-from fhir_server.auth.clients import CODE, CREDENTIALS, REFRESH, Client
+from fhir_server.auth.clients import CODE, REFRESH, Client
 from fhir_server.settings import Settings
+from tests.nightly import NIGHTLY, filled, signed_in
 
 START_SECONDS = 30
 REDIRECT = "https://app.example.org/back"
 EMAIL, PASSWORD = "ana@example.org", "correct horse battery staple"
 SCOPE = "openid fhirUser launch/patient offline_access patient/*.rs"
-ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-KEYS: dict[str, RSAKey | ECKey] = {
-    "RS384": RSAKey.generate_key(2048, {"kid": "rsa"}),
-    "ES384": ECKey.generate_key("P-384", {"kid": "ec"}),
-}
 _FIELD = re.compile(r'<input type="(hidden|checkbox)" name="([^"]+)"(?: value="([^"]*)")?')
 
 
@@ -70,7 +64,7 @@ def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         with _listening(listener, _settings(database_url, root, folder)):
             asyncio.run(_known(database_url))
             site = Site(root)
-            _records(site)
+            filled(site.base)
             yield site
 
 
@@ -109,15 +103,8 @@ async def _known(database_url: str) -> None:
             conn, name="Ana Rivera", email=EMAIL, user="Patient/ana", roles=["patient"], password=hashed,
             verified=True,
         )  # fmt: skip
-        keys = [key.as_dict(private=False) for key in KEYS.values()]
         await clients.add(conn, _app("app", kind="public"))
-        await clients.add(
-            conn,
-            Client(
-                id="nightly", name="Nightly", kind="key", jwks={"keys": keys}, grants=[CREDENTIALS],
-                scopes=["system/*.cruds"],
-            ),
-        )  # fmt: skip
+        await clients.add(conn, NIGHTLY)
 
 
 def _app(id_: str, kind: Literal["public"]) -> Client:
@@ -125,36 +112,6 @@ def _app(id_: str, kind: Literal["public"]) -> Client:
         id=id_, name=f"The {id_}", kind=kind, redirect_uris=[REDIRECT], grants=[CODE, REFRESH],
         scopes=["openid", "fhirUser", "launch/patient", "offline_access", "patient/*.cruds"],
     )  # fmt: skip
-
-
-def _records(site: Site) -> None:
-    token = backend(site, "ES384").json()["access_token"]
-    with httpx.Client(base_url=f"{site.base}/", headers={"Authorization": f"Bearer {token}"}) as web:
-        for name in ("ana", "bo"):
-            patient = {"resourceType": "Patient", "id": name, "name": [{"family": name.title()}]}
-            code = {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}
-            pulse = {
-                "resourceType": "Observation", "id": f"pulse-{name}", "status": "final", "code": code,
-                "subject": {"reference": f"Patient/{name}"},
-            }  # fmt: skip
-            for one in (patient, pulse):
-                assert web.put(f"{one['resourceType']}/{one['id']}", json=one).status_code == 201
-
-
-def backend(site: Site, alg: str, **claims: Any) -> httpx.Response:
-    """Return what the token endpoint answers to a backend service that signs with `alg`."""
-    endpoint = site.configuration()["token_endpoint"]
-    said = {
-        "iss": "nightly", "sub": "nightly", "aud": endpoint, "exp": int(time.time()) + 240,
-        "jti": secrets.token_urlsafe(), **claims,
-    }  # fmt: skip
-    key = KEYS[alg]
-    assertion = jwt.encode({"alg": alg, "kid": key.kid, "typ": "JWT"}, said, key, algorithms=[alg])
-    form = {
-        "grant_type": "client_credentials", "scope": "system/Patient.cruds system/Observation.cruds",
-        "client_assertion_type": ASSERTION, "client_assertion": assertion,
-    }  # fmt: skip
-    return httpx.post(endpoint, data=form)
 
 
 def browsed(site: Site, url: str) -> str:
@@ -266,7 +223,7 @@ async def test_authlib_is_refused_with_another_verifier(site: Site) -> None:
 
 @pytest.mark.parametrize("alg", ["RS384", "ES384"])
 def test_a_backend_service_signs_for_its_token(site: Site, alg: str) -> None:
-    answer = backend(site, alg)
+    answer = signed_in(site.base, alg)
     assert answer.status_code == 200, answer.text
     assert answer.json()["expires_in"] <= 300
     assert "refresh_token" not in answer.json()
@@ -277,12 +234,12 @@ def test_a_backend_service_signs_for_its_token(site: Site, alg: str) -> None:
 
 @pytest.mark.parametrize("alg", ["RS384", "ES384"])
 def test_a_backend_service_that_signs_for_another_server_gets_nothing(site: Site, alg: str) -> None:
-    answer = backend(site, alg, aud="https://other.example/token")
+    answer = signed_in(site.base, alg, aud="https://other.example/token")
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 def test_fhirpy_works_with_a_token_and_not_without(site: Site) -> None:
-    token = backend(site, "RS384").json()["access_token"]
+    token = signed_in(site.base, "RS384").json()["access_token"]
     fhir = SyncFHIRClient(site.base, authorization=f"Bearer {token}")
     assert {one.id for one in fhir.resources("Patient").search().fetch_all()} == {"ana", "bo"}
     patient = fhir.resource("Patient", name=[{"family": "Fhirpy"}])
