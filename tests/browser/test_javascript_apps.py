@@ -133,6 +133,7 @@ def known(site: Site, home: str) -> Site:
     ran.start()
     ran.join(30)
     filled(f"{site.base}/fhir")
+    site.app.state.desk.settings = site.app.fhir.settings.model_copy(update={"mfa_roles": ()})
     person(site, "ana@example.org", "patient", "Patient/ana")
     person(site, "doctor@example.org", "clinician", "Practitioner/doctor")
     return site
