@@ -80,13 +80,8 @@ async def test_who_is_no_resource_has_no_fhir_user(server: Smart) -> None:
     server.people.people["clerk"] = nobody
     await server.client("office")
     told: dict[str, Any] = await server.launch(nobody, client_id="office", scope="openid fhirUser user/*.rs")
-    claims = jwt.decode(
-        told["id_token"],
-        KeySet.import_key_set(
-            server.authority.keys.jwks()  # type: ignore[arg-type]
-        ),
-        algorithms=["RS256"],
-    ).claims
+    published: Any = server.authority.keys.jwks()
+    claims = jwt.decode(told["id_token"], KeySet.import_key_set(published), algorithms=["RS256"]).claims
     assert "fhirUser" not in claims
     assert "fhirUser" not in told["scope"].split()
 
