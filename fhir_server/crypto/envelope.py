@@ -7,7 +7,7 @@ to another row do not open. Removing a subject's wrap needs no key and leaves th
     1 byte   FORM (plain content begins with ',' or '}', so it is never mistaken for sealed)
     1 byte   data class
     1 byte   flags: 1 the content was deflated before
-    3 bytes  length of the clear part, then the clear part: what the database itself may read
+    3 bytes  length of the clear part (1 and 2 bytes), then the clear part: what the database itself may read
     2 bytes  number of wraps, then each: subject (8), generation of its key (2), nonce (12), wrapped key and tag (48)
     12 bytes nonce, then the content and its tag
 
@@ -38,10 +38,12 @@ FASTEST = 1
 
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 _WRAPPED = KEY_BYTES + TAG_BYTES
-_HEAD = Struct(">BBB3s")
+_HEAD = Struct(">BBBBH")
 _COUNT = Struct(">H")
 _OWNER = Struct(">qH")
 _WRAP = Struct(f">qH{NONCE_BYTES}s{_WRAPPED}s")
+_HEAD_BYTES, _COUNT_BYTES, _OWNER_BYTES, _WRAP_BYTES = _HEAD.size, _COUNT.size, _OWNER.size, _WRAP.size
+_head, _count, _wrap = _HEAD.unpack_from, _COUNT.unpack_from, _WRAP.unpack_from
 
 
 class SealError(ValueError):
@@ -67,7 +69,7 @@ class Parts(NamedTuple):
     @property
     def clear(self) -> bytes:
         """What the database itself may read."""
-        return self.head[_HEAD.size :]
+        return self.head[_HEAD_BYTES:]
 
     @property
     def keys(self) -> list[KeyId]:
@@ -94,30 +96,32 @@ def seal(plain: bytes, name: bytes, keys: Mapping[KeyId, AESGCM], clear: bytes =
         if len(smaller) < len(plain):
             body, flags = smaller, DEFLATED
     fresh = os.urandom(KEY_BYTES + NONCE_BYTES * (len(keys) + 1))
-    key, nonce, at = fresh[:KEY_BYTES], fresh[KEY_BYTES : KEY_BYTES + NONCE_BYTES], KEY_BYTES + NONCE_BYTES
-    pieces = [_HEAD.pack(FORM, kind, flags, len(clear).to_bytes(3, "big")) + clear, _COUNT.pack(len(keys))]
-    for one, cipher in keys.items():
+    key, nonce, at = fresh[:KEY_BYTES], fresh[-NONCE_BYTES:], KEY_BYTES
+    head = _HEAD.pack(FORM, kind, flags, len(clear) >> 16, len(clear) & 0xFFFF) + clear
+    bar = name + b"|"
+    pieces = [head, _COUNT.pack(len(keys))]
+    for (_, subject, generation), cipher in keys.items():
         own = fresh[at : at + NONCE_BYTES]
         at += NONCE_BYTES
-        owner = _OWNER.pack(one.subject, one.generation)
-        pieces += (owner, own, cipher.encrypt(own, key, b"%b|%b" % (name, owner)))
-    pieces += (nonce, AESGCM(key).encrypt(nonce, body, b"%b|%b" % (name, pieces[0])))
+        owner = _OWNER.pack(subject, generation)
+        pieces += (owner, own, cipher.encrypt(own, key, bar + owner))
+    pieces += (nonce, AESGCM(key).encrypt(nonce, body, bar + head))
     return b"".join(pieces)
 
 
 def parts(sealed: bytes) -> Parts:
     """Return the parts of sealed bytes; raises SealError where they are none."""
     try:
-        form, kind, _, size = _HEAD.unpack_from(sealed)
-        at = _HEAD.size + int.from_bytes(size, "big")
-        (count,) = _COUNT.unpack_from(sealed, at)
-        start = at + _COUNT.size
-        wraps = tuple(_WRAP.unpack_from(sealed, start + n * _WRAP.size) for n in range(count))
+        form, kind, _, high, low = _head(sealed)
+        at = _HEAD_BYTES + (high << 16 | low)
+        (count,) = _count(sealed, at)
+        start = at + _COUNT_BYTES
+        wraps = tuple(_wrap(sealed, start + n * _WRAP_BYTES) for n in range(count))
     except Exception as error:
         raise SealError("Sealed content is cut") from error
     if form != FORM:
         raise SealError(f"Content is sealed in form {form}, which is not known here")
-    return Parts(kind, sealed[:at], wraps, sealed[start + count * _WRAP.size :])
+    return Parts(kind, sealed[:at], wraps, sealed[start + count * _WRAP_BYTES :])
 
 
 def unseal(found: Parts, name: bytes, key_of: Callable[[KeyId], AESGCM | None]) -> bytes:
@@ -140,23 +144,22 @@ def opened(
     Errors: SealError where they are not what was sealed under `name`
     """
     try:
-        form, kind, flags, size = _HEAD.unpack_from(sealed)
+        form, kind, flags, high, low = _head(sealed)
         if form != FORM:
             raise SealError(f"Content is sealed in form {form}, which is not known here")
-        at = _HEAD.size + int.from_bytes(size, "big")
-        (count,) = _COUNT.unpack_from(sealed, at)
-        place = at + _COUNT.size
-        end = place + count * _WRAP.size
+        at = _HEAD_BYTES + (high << 16 | low)
+        (count,) = _count(sealed, at)
+        place = at + _COUNT_BYTES
+        end = place + count * _WRAP_BYTES
         while place < end:
-            subject, generation, nonce, wrapped = _WRAP.unpack_from(sealed, place)
+            subject, generation, nonce, wrapped = _wrap(sealed, place)
             cipher = key_of((kind, subject, generation))
             if cipher is not None:
-                owner = sealed[place : place + _OWNER.size]
-                key = AESGCM(cipher.decrypt(nonce, wrapped, b"%b|%b" % (name, owner)))
-                own, rest = sealed[end : end + NONCE_BYTES], sealed[end + NONCE_BYTES :]
-                body = key.decrypt(own, rest, b"%b|%b" % (name, sealed[:at]))
+                bar, start = name + b"|", end + NONCE_BYTES
+                key = AESGCM(cipher.decrypt(nonce, wrapped, bar + sealed[place : place + _OWNER_BYTES]))
+                body = key.decrypt(sealed[end:start], sealed[start:], bar + sealed[:at])
                 return zlib.decompress(body) if flags & DEFLATED else body
-            place += _WRAP.size
+            place += _WRAP_BYTES
     except (InvalidTag, ValueError, struct.error) as error:
         raise SealError("Sealed content was altered, or belongs elsewhere") from error
     return None

@@ -166,9 +166,10 @@ class Ring:
         """Return the content of sealed bytes whose keys were fetched; raises SealError."""
         return envelope.unseal(found, name, self._known.get)
 
-    def at_hand(self, sealed: bytes, name: bytes) -> bytes | None:
-        """Return the content of sealed bytes, None where none of its keys is at hand; raises SealError."""
-        return envelope.opened(sealed, name, self._known.get)  # type: ignore[arg-type]
+    @property
+    def key_of(self) -> Callable[[tuple[int, int, int]], AESGCM | None]:
+        """What returns a key that is at hand, None for others: for `envelope.opened`."""
+        return self._known.get  # type: ignore[return-value]
 
     # -- sealing -----------------------------------------------------------------------------------------------------
 

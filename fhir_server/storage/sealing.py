@@ -89,7 +89,7 @@ class Sealer:
             taken = [_taken(row) for row in rows]
             await self.ring.fetch([parts for parts in taken if parts is not None])
             return [
-                row if parts is None else (*row[:TAIL], self._content(row, parts), *row[TAIL + 1 :])
+                row if parts is None else (*row[:TAIL], self._content(row, parts), *row[_BEHIND:])
                 for row, parts in zip(rows, taken, strict=True)
             ]
         except KeyTroubleError as error:
@@ -100,16 +100,16 @@ class Sealer:
 
     def _at_hand(self, rows: list[Any]) -> list[Any] | None:
         """Return rows with their content in the clear, None where a key has to be fetched."""
-        found, at_hand = [], self.ring.at_hand
+        found, opened, bound, key_of = [], envelope.opened, envelope.bound, self.ring.key_of
         for row in rows:
             sealed = row[TAIL]
             if sealed is None or sealed[:1] != _FORM:
                 found.append(row)
                 continue
-            content = at_hand(sealed, envelope.bound(row[1], row[2], row[3]))
+            content = opened(sealed, bound(row[1], row[2], row[3]), key_of)
             if content is None:
                 return None
-            found.append((*row[:TAIL], content, *row[TAIL + 1 :]))
+            found.append((*row[:TAIL], content, *row[_BEHIND:]))
         return found
 
     def _content(self, row: Any, parts: Parts) -> bytes:
@@ -175,6 +175,7 @@ def _taken(row: Any) -> Parts | None:
 
 
 _FORM = bytes([FORM])
+_BEHIND = TAIL + 1
 
 
 def _unavailable(error: KeyTroubleError) -> FhirError:
