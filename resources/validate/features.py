@@ -344,7 +344,7 @@ healthbuddy validate patient.json                                  # files or fo
 healthbuddy validate bundle.json --package us-core-6.1.0.tgz       # profiles and codes of a guide; meta.profile is followed
 healthbuddy validate o.json --package us-core-6.1.0.tgz \\
     --profile http://hl7.org/fhir/us/core/StructureDefinition/us-core-heart-rate
-curl -X POST 'http://127.0.0.1:8000/fhir/Patient/$validate' -H 'Content-Type: application/fhir+json' -d @patient.json
+curl -H "Authorization: Bearer $(healthbuddy token)" -X POST 'http://127.0.0.1:8000/fhir/Patient/$validate' -H 'Content-Type: application/fhir+json' -d @patient.json
 ```
 
 Each issue has a severity, an R4 issue code, a FHIRPath expression with indexes (`Observation.component[1].code`), for

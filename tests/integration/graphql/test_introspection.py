@@ -100,8 +100,14 @@ what the schema leaves out, since it would be too large."""
 
 
 async def schema(web: httpx.AsyncClient, at: str) -> GraphQLSchema:
-    """Return the schema that a client builds from the server's answer, asked for once."""
+    """Return the schema that a client builds from the server's answer, asked for once.
+
+    The first question after a start builds the types of the server; where that takes too long, it says when to repeat.
+    """
     if at not in _shown:
+        await web.get(
+            f"{at}/$graphql" if at else "$graphql", params={"query": "{ __schema { queryType { name } } }"}
+        )
         _shown[at] = build_client_schema(await ask(web, get_introspection_query(), at))
     return _shown[at]
 
