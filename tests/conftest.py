@@ -15,6 +15,7 @@ import pytest
 from fhir_server.access import current
 from fhir_server.access.policy import OPENED
 from fhir_server.app import create_app
+from fhir_server.crypto.keystore import SUFFIX
 from fhir_server.settings import Settings
 from fhir_server.storage.embedded import EmbeddedPostgres
 from fhir_server.storage.embedded_lock import FileLock
@@ -74,6 +75,7 @@ def new_database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     finally:
         with psycopg.connect(postgres.admin_conninfo(), autocommit=True) as conn:
             conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            conn.execute(f"DROP DATABASE IF EXISTS {name}{SUFFIX} WITH (FORCE)")  # its key store, if it sealed
 
 
 @pytest.fixture(scope="module")
