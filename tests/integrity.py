@@ -6,17 +6,22 @@ The checker shares with the server how one resource is indexed (`search.extract`
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
 
+from fhir_server.keys import unlocked
 from fhir_server.search import custom
 from fhir_server.search.extract import index
+from fhir_server.settings import Settings
 from fhir_server.storage import binary
+from fhir_server.storage.connection import Connection
 from fhir_server.storage.read import COLUMNS
 from fhir_server.storage.rows import MISSING_DATE, WITHIN, ContainedRows, IndexRows, Row, type_number
+from fhir_server.storage.sealing import Sealer
 from resources.codec.json import parse_json
 
 Rows = dict[int, Counter[Any]]
@@ -49,12 +54,23 @@ class Stored(msgspec.Struct):
     versions: dict[int, list[int]]
 
 
+@asynccontextmanager
+async def _sealer(conninfo: str) -> AsyncIterator[Sealer]:
+    """Lend what opens the content of a database, where the environment says that it is sealed."""
+    sealer = await unlocked(Settings(database_url=conninfo))
+    try:
+        yield sealer
+    finally:
+        await sealer.close()
+
+
 async def differences(conninfo: str) -> list[str]:
     """Return what is wrong with the index rows of a database, empty where each is as it should be.
 
     Shape:  this process has the database's keys (`search.context`), since a server of its own runs on it
     """
-    async with await AsyncConnection.connect(conninfo, autocommit=True) as conn:
+    async with _sealer(conninfo) as sealer, await Connection.connect(conninfo, autocommit=True) as conn:
+        conn.sealer = sealer
         binary.register(conn.adapters)
         await custom.refresh(conn)
         async with conn.transaction():
