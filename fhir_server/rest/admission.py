@@ -13,6 +13,7 @@ from starlette.types import Scope
 from fhir_server.access import attributes, current
 from fhir_server.access.compiling import Policies
 from fhir_server.access.grant import OPEN, Grant
+from fhir_server.access.looking import Looking
 from fhir_server.access.policy import Policy, StalePolicyError
 from fhir_server.consent.stored import Book
 from fhir_server.exchange import Result, Server, Session
@@ -20,6 +21,7 @@ from fhir_server.gate import require
 from fhir_server.rest.call import Call
 from fhir_server.search import consented
 from fhir_server.search.granular import granular
+from fhir_server.storage import epochs
 from resources.outcome import FhirError
 
 if TYPE_CHECKING:
@@ -43,6 +45,16 @@ def policies_of(server: Server) -> Policies:
         rules=attributes.read(settings.access_rules) if settings.access_rules else (),
         zone=settings.zone,
     )
+
+
+def epoch_of(server: Server) -> Looking:
+    """Return what looks up the epoch of policies."""
+
+    async def look() -> int:
+        async with Session(server).connection() as conn:
+            return await epochs.current(conn, "policy")
+
+    return Looking(look)
 
 
 def unauthorized(text: str) -> FhirError:
@@ -70,19 +82,24 @@ def address_of(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-async def answered(server: Server, call: Call, answer: Callable[[], Awaitable[Result]], path: str) -> Result:
+async def answered(
+    server: Server, epoch: Looking, call: Call, answer: Callable[[], Awaitable[Result]], path: str
+) -> Result:
     """Return what `answer` does under the policy of the call's grant, which `call.policy` is from then on.
 
-    Shape:  a read begins under the policy that is remembered, and finds out itself whether that is still in force
+    Shape:  a policy that is remembered serves where it is still in force: a read finds that out itself, for the others
+            it is looked up
     Errors: 403 forbidden, and those of `answer`
     """
-    if call.route.interaction == "read" or call.grant.unbounded:
-        known = server.policies.remembered(call.grant)
-        if known is not None and _allows(known, call, path):
-            try:
-                return await _under(known, call, answer, path)
-            except StalePolicyError:
-                pass
+    known = server.policies.remembered(call.grant)
+    if known is not None:
+        reads = call.route.interaction == "read" and _allows(known, call, path)
+        try:
+            if not reads and not call.grant.unbounded:
+                known.confirm(await epoch.now())
+            return await _under(known, call, answer, path)
+        except StalePolicyError:
+            pass
     async with Session(server).connection() as conn:
         policy = await server.policies.of(conn, call.grant)
     return await _under(policy, call, answer, path)

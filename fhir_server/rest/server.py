@@ -18,7 +18,7 @@ from fhir_server.exchange import Handler, Request, Result, Session
 from fhir_server.faults import as_fhir_error
 from fhir_server.lanes import HeavyLane
 from fhir_server.logs import AccessLog
-from fhir_server.rest.admission import Authenticate, answered, granted, policies_of
+from fhir_server.rest.admission import Authenticate, answered, epoch_of, granted, policies_of
 from fhir_server.rest.audited import of_call
 from fhir_server.rest.body import DisconnectedError, read_body
 from fhir_server.rest.call import Call, Reply, parse_pairs
@@ -64,6 +64,7 @@ class FhirServer:
         self.prefix = len("/fhir/")
         self.schema_known = False
         self.policies = policies_of(self)
+        self.epoch = epoch_of(self)
         self.authenticate: Authenticate | None = None
         self.database = ""
 
@@ -134,7 +135,9 @@ class FhirServer:
             if request.query is not call.query and request.method != call.method:
                 answer = call.answer = negotiate(call.headers.get("accept"), request.query)
             request = msgspec.structs.replace(request, grant=call.grant)
-            result = await answered(self, call, lambda: self._result(call, request, handler), request.path)
+            result = await answered(
+                self, self.epoch, call, lambda: self._result(call, request, handler), request.path
+            )
             return await reply_of(call, result, answer)
         finally:
             self.gate.leave()
