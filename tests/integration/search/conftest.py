@@ -13,9 +13,11 @@ from fhir_server.changes import single
 from fhir_server.changes.prepare import prepare
 from fhir_server.concepts import searching
 from fhir_server.exchange import Server, Session
+from fhir_server.keys import unlocked
 from fhir_server.search.bundle import searchset
 from fhir_server.search.context import configure
 from fhir_server.search.find import find
+from fhir_server.settings import Settings
 from fhir_server.storage.store import Store
 from resources.codec.json import parse_json
 
@@ -96,7 +98,7 @@ async def world(database_url: str, request: pytest.FixtureRequest) -> AsyncItera
 
 async def _open(url: str) -> Store:
     searching.connect()
-    store = await Store.open(url, pool_size=3)
+    store = await Store.open(url, pool_size=3, sealer=await unlocked(Settings(database_url=url)))
     configure(token_key=store.keys["token-hash"], cursor_key=store.keys["cursor-signature"], bases=(BASE,))
     return store
 
