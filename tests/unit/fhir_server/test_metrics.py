@@ -27,13 +27,20 @@ def test_labels_are_closed_vocabularies() -> None:
 
 
 def test_gauges_of_a_dead_worker_are_forgotten() -> None:
+    before = _in_flight()
     pid = os.fork()
     if pid == 0:
-        metrics.IN_FLIGHT.set(7)
+        metrics.IN_FLIGHT.set(700)
         os._exit(0)
     os.waitpid(pid, 0)
+    assert _in_flight() == before + 700
     metrics.forget(pid)
-    assert "healthbuddy_in_flight 7" not in metrics.exposition()[0].decode()
+    assert _in_flight() == before
+
+
+def _in_flight() -> float:
+    found = re.search(r"^healthbuddy_in_flight (\S+)$", metrics.exposition()[0].decode(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def _count(interaction: str, status: str) -> float:
