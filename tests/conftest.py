@@ -75,7 +75,9 @@ def new_database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     finally:
         with psycopg.connect(postgres.admin_conninfo(), autocommit=True) as conn:
             conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            conn.execute(f"DROP DATABASE IF EXISTS {name}{SUFFIX} WITH (FORCE)")  # its key store, if it sealed
+            conn.execute(
+                f"DROP DATABASE IF EXISTS {name}{SUFFIX} WITH (FORCE)"
+            )  # its key store, if it sealed
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,9 @@ CONTENT = (
 CERTIFIED = "about organizations that seek certification; the test kit itself does not test it"
 REFUSED = "shown elsewhere, for every path: tests/integration/auth, tests/integration/access, tests/security"
 AUDITED = "shown elsewhere, for every interaction: tests/integration/audit"
-TRANSPORT = "shown elsewhere: tests/integration/test_tls.py; without TLS or a proxy other addresses are refused"
+TRANSPORT = (
+    "shown elsewhere: tests/integration/test_tls.py; without TLS or a proxy other addresses are refused"
+)
 SMART = "shown elsewhere, launch by launch: tests/integration/auth and tests/conformance/smart"
 VERSIONS = "about servers that offer several FHIR versions: this one offers R4 alone"
 POLICY = "about the organization that runs the server"
